@@ -1,0 +1,129 @@
+"""What the gateway asks of the supervisor, and what can come back instead of an answer.
+
+The gateway knows models as cards and answers as streams; which process serves them, whether it
+has to be started first or was replaced in the middle, stays behind this contract.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from mlxd import wire
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What `/v1/models` shows of a model. `id` is the name that answers carry; every alias, the
+    hub id and the folder mean the same card. `context`, `vocabulary` and the like are None until
+    they are known."""
+
+    id: str
+    aliases: list[str] = []
+    capabilities: list[str] = []
+    context: int | None = None
+    created: int = 0
+    owned_by: str = "mlxd"
+    state: str = "stopped"
+    path: str | None = None
+    size_bytes: int | None = None
+    detail: dict[str, Any] = {}
+
+
+class ServiceError(Exception):
+    """Anything that a client gets instead of an answer; `str()` is written for that client."""
+
+
+class UnknownModel(ServiceError):
+    """No model has this name (404). `available` are the names that would have worked."""
+
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        self.name = name
+        self.available = list(available)
+        there = ", ".join(self.available) or "none; add one with `mlxd models pull` or --model"
+        super().__init__(f"There is no model named {name!r} here. Available: {there}.")
+
+
+class NotCapable(ServiceError):
+    """The model exists but cannot do what was asked of it, embeddings for example (400)."""
+
+    def __init__(self, message: str, *, needs: str) -> None:
+        self.needs = needs
+        super().__init__(message)
+
+
+class RequestFailed(ServiceError):
+    """The engine refused or lost this one request; `failed` says whose fault it was."""
+
+    def __init__(self, failed: wire.Failed) -> None:
+        self.failed = failed
+        super().__init__(failed.message)
+
+
+class EngineUnavailable(ServiceError):
+    """The engine cannot be had now: crash loop, no memory, stopping (503 with Retry-After)."""
+
+    def __init__(self, message: str, retry_after: float = 5.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Overloaded(ServiceError):
+    """Too much is queued already (429 with Retry-After); nothing was submitted."""
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Stream(Protocol):
+    """One answer as it comes. Each item is the non-empty list of events that arrived since the
+    last one, in order; the event with `finish` is the last, and iteration ends after it. Instead
+    of an item, iteration may raise RequestFailed or EngineUnavailable, also before the first.
+
+    A replacement of the engine is invisible here, apart from the pause. One task iterates; that
+    same task calls `aclose` when it is done, early or not, however it ended: it is idempotent and
+    cancels whatever the engine still does for this answer.
+    """
+
+    def __aiter__(self) -> AsyncIterator[list[wire.Event]]: ...
+
+    async def __anext__(self) -> list[wire.Event]: ...
+
+    async def aclose(self) -> None: ...
+
+    @property
+    def state(self) -> str:
+        """What it is waiting for, in a few words for a keep-alive comment: "loading 40 %"."""
+        ...
+
+
+class Service(Protocol):
+    """All that the gateway may ask for. Methods that are not `async` never block."""
+
+    def models(self) -> list[ModelCard]: ...
+
+    def resolve(self, name: str, *, needs: str) -> ModelCard:
+        """The card for an alias, hub id, folder or capability name. `needs` is a capability:
+        "text", "vision", "embedding". Raises UnknownModel or NotCapable."""
+        ...
+
+    def generate(self, card: ModelCard, submit: wire.Submit) -> Stream:
+        """Queue one request; the supervisor puts in the id, and starts the engine if it must.
+        Raises Overloaded or EngineUnavailable, here or from the stream's first item."""
+        ...
+
+    async def embed(self, card: ModelCard, embed: wire.Embed) -> wire.Embedded:
+        """Cancelling the await cancels the work in the engine. Raises as a stream does."""
+        ...
+
+    def ready(self) -> bool:
+        """An assigned model can answer now."""
+        ...
+
+    def status(self) -> Any:
+        """What /status shows; anything that msgspec can turn into a JSON object."""
+        ...
+
+    def metrics(self) -> tuple[bytes, str]:
+        """What /metrics shows: the body and its content type."""
+        ...
