@@ -1,0 +1,19 @@
+"""What differs between machines, behind one door. Importing it imports neither MLX nor NumPy."""
+
+from .blas import Blas, open_blas, symbol_owner
+from .compiler import find_compiler
+from .cores import available_cores
+from .device import backend, prepare_for_mlx
+from .memory import Memory, memory
+
+__all__ = [
+    "Blas",
+    "Memory",
+    "available_cores",
+    "backend",
+    "find_compiler",
+    "memory",
+    "open_blas",
+    "prepare_for_mlx",
+    "symbol_owner",
+]
