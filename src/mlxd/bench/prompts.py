@@ -1,0 +1,33 @@
+"""Prompts of a wanted length in tokens, each one new, so that no prefix cache flatters."""
+
+import random
+import string
+from dataclasses import dataclass
+
+# Two letters after a space are one token in nearly every vocabulary, so lengths come out even.
+_LETTERS = string.ascii_lowercase
+
+
+def words(count: int, seed: str) -> str:
+    """`count` two-letter words; the same seed gives the same words, another seed others."""
+    pick = random.Random(seed)
+    return " ".join(pick.choice(_LETTERS) + pick.choice(_LETTERS) for _ in range(count))
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How many tokens a server counts for a prompt of so many words."""
+
+    fixed: float
+    each: float
+
+    @classmethod
+    def through(cls, few: tuple[int, int], many: tuple[int, int]) -> "Lengths":
+        """From two (words, prompt tokens) that the server reported."""
+        each = (many[1] - few[1]) / (many[0] - few[0])
+        if each <= 0:
+            raise ValueError(f"usage.prompt_tokens does not grow with the prompt: {few}, {many}")
+        return cls(few[1] - each * few[0], each)
+
+    def words_for(self, tokens: int) -> int:
+        return max(1, round((tokens - self.fixed) / self.each))
