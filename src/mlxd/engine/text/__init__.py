@@ -1,0 +1,20 @@
+"""Everything between text and token ids: imports no model library, starts in milliseconds."""
+
+from .guard import Rendered
+from .reply import Ending, Piece, Reply
+from .style import PLAIN, Style
+from .template import InvalidChat, Template
+from .tokenizer import Tokenizer, UnusableModel
+
+__all__ = [
+    "PLAIN",
+    "Ending",
+    "InvalidChat",
+    "Piece",
+    "Rendered",
+    "Reply",
+    "Style",
+    "Template",
+    "Tokenizer",
+    "UnusableModel",
+]

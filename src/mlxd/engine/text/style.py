@@ -1,0 +1,44 @@
+from dataclasses import dataclass
+
+from .template import Template
+from .tokenizer import Tokenizer
+
+# Pairs that mark reasoning, by how specific they are.
+THINKING = (
+    ("<|channel>thought", "<channel|>"),
+    ("<|think:start|>", "<|think:end|>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<think>", "</think>"),
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a model marks reasoning and tool calls."""
+
+    think: tuple[str, str] | None = None
+
+    @classmethod
+    def infer(cls, template: Template, tokenizer: Tokenizer) -> "Style":
+        think = None
+        for start, end in THINKING:
+            named = end in template.source
+            known = tokenizer.token_id(start) is not None and tokenizer.token_id(end) is not None
+            if named or known:
+                think = (start, end)
+                break
+        return cls(think=think)
+
+    def opened_by(self, prompt: str) -> bool:
+        """Whether the prompt ends inside reasoning, so that the reply begins there."""
+        return self.think is not None and prompt.rstrip().endswith(self.think[0])
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Every text that means something in a reply; never shown, never dropped unread."""
+        return self.think or ()
+
+
+PLAIN = Style()
