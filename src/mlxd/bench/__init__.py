@@ -4,11 +4,12 @@ from .answer import Answer, read_stream
 from .http import Client, Reply
 from .measures import first_token, interference, second_turn, short_request, throughput
 from .report import as_json, faults, show, table
-from .run import Plan, measure, run
+from .run import SCENARIOS, Plan, measure, run
 from .statistics import Measure, quantile, ratio
 from .target import Target, Unusable, one_message
 
 __all__ = [
+    "SCENARIOS",
     "Answer",
     "Client",
     "Measure",

@@ -58,15 +58,18 @@ async def throughput(target: Target, *, clients: int, tokens: int, rounds: int) 
     The steady rate beside it counts only while every stream is past its first token and none has
     ended. A round with one bad stream gives no figure.
     """
-    total = Measure(f"throughput, {clients} clients", "tok/s", "higher")
-    steady = Measure(f"steady decode, {clients} clients", "tok/s", "higher")
-    gap = Measure(f"gap between tokens, {clients} clients", "s", "lower")
-    cost = Measure(f"the client's own cost, {clients} clients", "µs/token", "lower")
+    of = "1 client" if clients == 1 else f"{clients} clients"
+    total = Measure(f"throughput, {of}", "tok/s", "higher")
+    steady = Measure(f"steady decode, {of}", "tok/s", "higher")
+    gap = Measure(f"gap between tokens, {of}", "s", "lower")
+    cost = Measure(f"the bench's own processor, {of}", "µs/token", "lower")
+    total.notes["tokens"] = 0
     for turn in range(rounds):
         label = f"throughput {clients}, {turn}"
         busy, begun = process_time(), perf_counter()
         answers = await target.several(clients, SHORT_PROMPT_TOKENS, tokens, label)
         busy = process_time() - busy
+        total.notes["tokens"] += sum(a.tokens for a in answers)
         faults = [a.fault for a in answers if a.fault]
         if faults:
             total.faults.append(f"{len(faults)} of {clients} streams: {faults[0]}")

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,19 @@ from .report import as_json, faults, show, table
 from .statistics import Measure
 from .target import Target, Unusable
 
+SCENARIOS = ("first-token", "throughput", "second-turn", "interference")
+Say = Callable[[str], None]
+# Seconds of processor that each of the server's processes has used so far.
+Processor = Callable[[], Mapping[str, float]]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure, and how often. A scenario with 0 in its place is left out."""
+    """How much of everything. `long_rounds` is for prompts that a slow server reads for minutes."""
 
+    scenarios: Sequence[str] = SCENARIOS
     rounds: int = 3
+    long_rounds: int = 3
     prompt_tokens: int = 600
     clients: Sequence[int] = (1, 4, 8)
     tokens_each: int = 64
@@ -27,42 +34,51 @@ class Plan:
     prefill_tokens: int = 4000
 
 
-async def measure(target: Target, plan: Plan, console: Console) -> list[Measure]:
+async def measure(
+    target: Target, plan: Plan, say: Say, processor: Processor | None = None
+) -> list[Measure]:
     found: list[Measure] = []
 
     def keep(fresh: list[Measure]) -> None:
         found.extend(fresh)
         for one in fresh:
-            line = f"{target.name}: {one.name}: {show(one.median, one.unit)}"
-            console.print(line + "".join(f"\n    at fault: {f}" for f in one.faults), markup=False)
+            say(f"{target.name}: {one.name}: {show(one.median, one.unit)}")
+            for fault in one.faults:
+                say(f"    at fault: {fault}")
 
-    rounds = plan.rounds
+    often, seldom = plan.rounds, plan.long_rounds
     await target.calibrate()
-    keep(await measures.short_request(target, rounds=rounds))
-    if plan.prompt_tokens:
-        keep(await measures.first_token(target, tokens=plan.prompt_tokens, rounds=rounds))
-    for clients in plan.clients:
-        keep(
-            await measures.throughput(
-                target, clients=clients, tokens=plan.tokens_each, rounds=rounds
+    if "first-token" in plan.scenarios:
+        keep(await measures.short_request(target, rounds=often))
+        keep(await measures.first_token(target, tokens=plan.prompt_tokens, rounds=seldom))
+    if "throughput" in plan.scenarios:
+        for clients in plan.clients:
+            before = processor() if processor else {}
+            some = await measures.throughput(
+                target, clients=clients, tokens=plan.tokens_each, rounds=often
             )
-        )
-    if plan.chat_tokens:
-        keep(await measures.second_turn(target, tokens=plan.chat_tokens, rounds=rounds))
-    if plan.prefill_tokens:
-        keep(await measures.interference(target, tokens=plan.prefill_tokens, rounds=rounds))
+            if processor:
+                some[0].notes["processor ms a token"] = {
+                    name: round(1e3 * (used - before.get(name, 0.0)) / some[0].notes["tokens"], 3)
+                    for name, used in processor().items()
+                }
+            keep(some)
+    if "second-turn" in plan.scenarios:
+        keep(await measures.second_turn(target, tokens=plan.chat_tokens, rounds=seldom))
+    if "interference" in plan.scenarios:
+        keep(await measures.interference(target, tokens=plan.prefill_tokens, rounds=seldom))
     return found
 
 
 async def _measure_all(
-    urls: Mapping[str, str], plan: Plan, model: str | None, api_key: str | None, console: Console
+    urls: Mapping[str, str], plan: Plan, model: str | None, api_key: str | None, say: Say
 ) -> dict[str, list[Measure]]:
     series = secrets.token_hex(4)
     results = {}
     for name, url in urls.items():
         target = await Target.at(name, url, model=model, api_key=api_key, series=series)
         try:
-            results[name] = await measure(target, plan, console)
+            results[name] = await measure(target, plan, say)
         finally:
             target.client.close()
     return results
@@ -82,11 +98,15 @@ def run(
     `urls` maps a name to each base URL; ratios are against the first. Returns the exit code: 1
     where a round was at fault, 2 where a server can't be measured at all.
     """
-    progress = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
     try:
-        results = uvloop.run(_measure_all(urls, plan or Plan(), model, api_key, progress))
+        results = uvloop.run(_measure_all(urls, plan or Plan(), model, api_key, say))
     except (Unusable, ValueError) as error:
-        progress.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False)
         return 2
     text = json.dumps(as_json(results), indent=1)
     if json_path:
