@@ -1,0 +1,179 @@
+"""Puts an engine together: loads the model, warms it up, and connects the threads."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlx.core as mx
+
+from mlxd import __version__
+from mlxd.machine import backend as device_kind
+from mlxd.machine import memory
+from mlxd.wire import EngineEnd, Failed, Hello, Progress, Sampling
+
+from . import backends
+from .engine import Engine, Jobs, tell_ended
+from .job import Job
+from .prepare import Bounds, Preparer
+from .step import Limits, Signal, Stepper
+from .text import Style, Template, Tokenizer
+from .weights import Policy
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from .process import Settings
+
+# Rows in one batch: past this a step on a CPU takes so long that streams feel slow.
+CPU_ROWS, ACCELERATOR_ROWS = 16, 64
+# Of the memory that is left once the model is loaded, what requests may hold.
+KV_SHARE = 0.6
+# Of what requests may hold, what finished ones may keep for the next turn of a conversation.
+PREFIX_SHARE = 0.4
+# MLX's store of freed buffers, of the memory left: enough for reuse, not so much as to hoard.
+REUSE_SHARE = 0.1
+
+
+@dataclass
+class Assembled:
+    engine: Engine
+    stepper: Stepper
+    hello: Hello
+
+
+def assemble(
+    channel: EngineEnd, folder: Path, settings: "Settings", notes: list[str], began: float
+) -> Assembled:
+    def loading(done: int, total: int) -> None:
+        channel.send(Progress("loading", done=done, total=total))
+
+    policy: Policy = settings.weights  # type: ignore[assignment]  # checked by the gateway
+    model = backends.load(folder, policy, loading)
+    tokenizer = Tokenizer.load(folder)
+    template = Template.load(folder, tokenizer)
+    images = _image_reader(folder, model, settings, notes)
+    limits = _limits(settings)
+    mx.set_cache_limit(int(_room() * REUSE_SHARE))
+
+    jobs = Jobs()
+
+    def stopped(job: Job) -> None:
+        job.cancelled = True
+        stepper.inbox.put(Signal.WAKE)
+
+    def refused(job: Job, failed: Failed) -> None:
+        channel.send(failed)
+        tell_ended(channel, jobs, job.id)
+
+    writer = Writer(channel, tokenizer, stopped, lambda job: tell_ended(channel, jobs, job.id))
+    stepper = Stepper(model, writer, limits, channel.send)
+    channel.send(Progress("warming"))
+    stepper.warm_up()
+    preparer = Preparer(
+        tokenizer,
+        template,
+        Style.infer(template, tokenizer),
+        images,
+        _defaults(folder),
+        Bounds(model.context, min(model.vocabulary, 1 << 31), stepper.kv_tokens),
+        stepper.inbox.put,
+        refused,
+    )
+    writer.start()
+    preparer.start()
+    hello = Hello(
+        pid=os.getpid(),
+        versions=_versions(),
+        device=_device(),
+        architecture=model.architecture,
+        context=model.context,
+        vocabulary=model.vocabulary,
+        parameters=model.parameters,
+        bytes_per_token=stepper.bytes_per_token,
+        kv_budget=limits.kv_bytes,
+        capabilities=_capabilities(template, images is not None),
+        dtype=model.prepared.dtype,
+        load_seconds=time.monotonic() - began,
+        sampling_defaults=_defaults(folder),
+        notes=notes + model.prepared.notes,
+    )
+    return Assembled(Engine(channel, jobs, preparer, stepper), stepper, hello)
+
+
+def _image_reader(
+    folder: Path, model: backends.Backend, settings: "Settings", notes: list[str]
+) -> backends.ImageReader | None:
+    if not model.has_vision:
+        return None
+    try:
+        return backends.ImageReader(folder, model.config, settings.pixel_limit)
+    except backends.CannotLoad as error:
+        notes.append(f"images can't be used: {error}")
+        return None
+
+
+def _capabilities(template: Template, vision: bool) -> list[str]:
+    found = ["text", "structured_output"]
+    if vision:
+        found.append("vision")
+    if template.renders_tools:
+        found.append("tool_use")
+    return found
+
+
+def _room() -> int:
+    """Memory that requests could take now, on the device that computes."""
+    if device_kind() == "cpu":
+        return memory().available
+    info = mx.device_info()
+    most = info.get("max_recommended_working_set_size") or info.get("memory_size") or 0
+    return max(int(most) - mx.get_active_memory(), 0)
+
+
+def _limits(settings: "Settings") -> Limits:
+    kv_bytes = settings.kv_bytes if settings.kv_bytes is not None else int(_room() * KV_SHARE)
+    prefix = settings.prefix_bytes
+    rows = CPU_ROWS if device_kind() == "cpu" else ACCELERATOR_ROWS
+    return Limits(
+        rows=settings.rows or rows,
+        kv_bytes=kv_bytes,
+        prefix_bytes=prefix if prefix is not None else int(kv_bytes * PREFIX_SHARE),
+        prefill_chunk=settings.prefill_chunk,
+    )
+
+
+def _defaults(folder: Path) -> Sampling:
+    """What the model's makers recommend, where they say so."""
+    try:
+        found = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Sampling()
+    greedy = found.get("do_sample") is False
+    return Sampling(
+        temperature=0.0 if greedy else _number(found, "temperature"),
+        top_p=_number(found, "top_p"),
+        top_k=found.get("top_k") if isinstance(found.get("top_k"), int) else None,
+        min_p=_number(found, "min_p"),
+    )
+
+
+def _number(found: dict[str, Any], name: str) -> float | None:
+    value = found.get(name)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _versions() -> dict[str, str]:
+    named = {"mlxd": __version__, "python": platform.python_version()}
+    for package in ("mlx", "mlx-lm", "mlx-vlm"):
+        named[package] = importlib.metadata.version(package)
+    return named
+
+
+def _device() -> str:
+    kind = device_kind()
+    name = mx.device_info().get("device_name") or platform.processor() or platform.machine()
+    return f"{kind}: {name}"

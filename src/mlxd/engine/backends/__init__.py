@@ -1,0 +1,26 @@
+"""The model zoos behind one door."""
+
+from pathlib import Path
+
+from ..weights import Policy
+from . import text, vision
+from .base import Backend, CannotLoad, Report, Sequence, read_config
+from .vision import ImageReader, Pictures, picture_key
+
+__all__ = [
+    "Backend",
+    "CannotLoad",
+    "ImageReader",
+    "Pictures",
+    "Report",
+    "Sequence",
+    "load",
+    "picture_key",
+]
+
+
+def load(folder: Path, policy: Policy, report: Report) -> Backend:
+    config = read_config(folder)
+    if vision.supports(config):
+        return vision.VisionBackend(folder, policy, report)
+    return text.TextBackend(folder, policy, report)

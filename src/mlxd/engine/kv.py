@@ -1,0 +1,91 @@
+"""Key-value caches of mlx-lm and mlx-vlm, handled alike: per row, or merged into a batch.
+
+A row's cache is a list with one entry a layer. Arrays in MLX never change once made, so a clone
+shares them with the original and costs nothing until one of the two grows.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import mlx.core as mx
+
+Cache = list[Any]
+
+
+def can_batch(cache: Cache) -> bool:
+    return all(hasattr(type(c), "merge") for c in cache)
+
+
+def to_batch(rows: Sequence[Cache]) -> Cache:
+    return [type(layer[0]).merge(list(layer)) for layer in zip(*rows, strict=True)]
+
+
+def extend(batch: Cache, other: Cache) -> None:
+    for mine, theirs in zip(batch, other, strict=True):
+        mine.extend(theirs)
+
+
+def keep(batch: Cache, indices: Sequence[int]) -> None:
+    wanted = mx.array(list(indices))
+    for c in batch:
+        c.filter(wanted)
+
+
+def extract(batch: Cache, index: int) -> Cache:
+    return [c.extract(index) for c in batch]
+
+
+def clone(cache: Cache) -> Cache:
+    return [_clone(c) for c in cache]
+
+
+def _clone(entry: Any) -> Any:
+    twin = copy.copy(entry)
+    if isinstance(getattr(entry, "cache", None), list):
+        twin.cache = list(entry.cache)
+    if isinstance(getattr(entry, "caches", None), (list, tuple)):
+        twin.caches = type(entry.caches)(_clone(c) for c in entry.caches)
+    return twin
+
+
+def can_trim(cache: Cache) -> bool:
+    return all(c.is_trimmable() for c in cache)
+
+
+def trim(cache: Cache, tokens: int) -> None:
+    if tokens:
+        for c in cache:
+            c.trim(tokens)
+
+
+def arrays(cache: Cache) -> list[mx.array]:
+    """Everything on the device that the cache holds, to be evaluated together."""
+    found: list[mx.array] = []
+    pending: list[Any] = [c.state for c in cache if not c.empty()]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, mx.array):
+            found.append(item)
+        elif isinstance(item, (list, tuple)):
+            pending.extend(item)
+    return found
+
+
+def nbytes(cache: Cache) -> int:
+    return sum(a.nbytes for a in arrays(cache))
+
+
+def bytes_per_token(cache: Cache) -> int:
+    """What one more token costs, from a cache that holds some. State of fixed size counts as 0."""
+    total = 0
+    pending = list(cache)
+    while pending:
+        c = pending.pop()
+        pending.extend(getattr(c, "caches", ()))
+        for name in ("keys", "values"):
+            value = getattr(c, name, None)
+            for a in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(a, mx.array) and a.ndim == 4 and a.shape[2]:
+                    total += a.nbytes // a.shape[2]
+    return total

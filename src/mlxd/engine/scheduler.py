@@ -1,0 +1,102 @@
+"""Who goes next: pure decisions over the requests of one engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .job import Job
+
+# A batch request that has waited this long counts as good as an interactive one that just came,
+# so a steady stream of chat can delay background work but never starve it.
+AGEING_SECONDS = 30.0
+# A long prefill gives way to shorter ones for at most this long before its age wins.
+PREFILL_PATIENCE_SECONDS = 10.0
+# A request without max_tokens is let in with room for this many; more is found as it grows.
+EXPECTED_ANSWER_TOKENS = 512
+
+
+def urgency(job: Job) -> float:
+    """Smaller goes first."""
+    return job.arrived + (AGEING_SECONDS if job.batch_class else 0.0)
+
+
+def expected_tokens(job: Job) -> int:
+    """What a request is thought to hold in the KV cache at its end."""
+    asked = job.submit.max_tokens is not None
+    answer = job.left if asked else min(job.left, EXPECTED_ANSWER_TOKENS)
+    return len(job.prompt) + len(job.generated) + answer
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is free. One slot is kept from batch requests, so that chat never waits for them."""
+
+    slots: int
+    tokens: int
+    slots_in_all: int
+
+    def takes(self, job: Job) -> bool:
+        kept = 1 if job.batch_class and self.slots_in_all > 1 else 0
+        return self.slots > kept and expected_tokens(job) <= self.tokens
+
+
+def next_to_admit(waiting: Sequence[Job], room: Room) -> Job | None:
+    """The most urgent request, if it fits. A request that waits for memory holds back those
+    behind it of its own class, or small ones would keep it out for ever; a batch request never
+    holds back an interactive one."""
+    for job in sorted(waiting, key=urgency):
+        if room.takes(job):
+            return job
+        if not job.batch_class:
+            return None
+    return None
+
+
+def next_to_prefill(prefilling: Sequence[tuple[Job, int]], now: float) -> int:
+    """Index of the prompt that gets the next chunk. `prefilling` pairs jobs with tokens left.
+
+    Interactive before batch; within a class the one that is done soonest, so that a short
+    request isn't stuck behind a long one, until the long one has waited long enough.
+    """
+
+    def order(index: int) -> tuple[bool, bool, float]:
+        job, left = prefilling[index]
+        waited = now - job.arrived
+        batch = job.batch_class and waited < AGEING_SECONDS
+        patient = waited < PREFILL_PATIENCE_SECONDS
+        return batch, patient, left if patient else job.arrived
+
+    return min(range(len(prefilling)), key=order)
+
+
+@dataclass
+class ChunkSizer:
+    """How many prompt tokens one step may take, learnt from the chunks so far.
+
+    While streams run, a chunk may take `stall_factor` times a decode step, so the gap between
+    their tokens stays under three steps. With none running it may take `quiet_seconds`, which is
+    also how long a cancellation or a new short request can have to wait.
+    """
+
+    most: int = 2048
+    least: int = 16
+    quiet_seconds: float = 0.5
+    stall_factor: float = 1.4
+    seconds_per_token: float = 0.0
+    decode_seconds: float = 0.0
+
+    def size(self, running: bool) -> int:
+        if not self.seconds_per_token:
+            return 64 if running else min(256, self.most)
+        limit = self.stall_factor * self.decode_seconds if running else self.quiet_seconds
+        fit = int(limit / self.seconds_per_token)
+        return max(self.least, min(self.most, fit // 16 * 16))
+
+    def saw_chunk(self, tokens: int, seconds: float) -> None:
+        self.seconds_per_token = _ease(self.seconds_per_token, seconds / tokens)
+
+    def saw_decode(self, seconds: float) -> None:
+        self.decode_seconds = _ease(self.decode_seconds, seconds)
+
+
+def _ease(old: float, new: float) -> float:
+    return new if not old else 0.8 * old + 0.2 * new

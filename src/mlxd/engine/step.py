@@ -1,0 +1,337 @@
+"""The step thread: the only one that touches MLX.
+
+Every round: take what came in, drop what was cancelled, admit by priority, launch one decode step
+for all running rows, read the step before it, and give one chunk of prefill to the prompt whose
+turn it is. A fault in one prompt ends that request; a fault in a step ends the requests of that
+step; either way the loop goes on with clean state, or the process ends. It never lingers dead.
+"""
+
+import logging
+import queue
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+import mlx.core as mx
+
+from mlxd.wire import Failed, Progress
+
+from . import kv
+from .backends import Backend, Sequence, picture_key
+from .batch import Batch, Flight, Read, Row
+from .job import Job
+from .prefix import Key, PrefixCache, key_of
+from .scheduler import ChunkSizer, Room, expected_tokens, next_to_admit, next_to_prefill
+from .writer import Reason, Writer
+
+log = logging.getLogger(__name__)
+
+# Idle, the thread still says that it is there; busy, it says how far it is this often.
+IDLE_HEARTBEAT_SECONDS = 1.0
+BUSY_HEARTBEAT_SECONDS = 0.25
+# Steps that fail one after the other without a success between mean the device is gone.
+FAULTS_TO_GIVE_UP = 3
+# MLX keeps freed buffers for reuse; handed back now and then so that memory comes down again.
+STEPS_BETWEEN_TRIMS = 512
+
+
+class Signal(Enum):
+    """What may come into the step thread's inbox beside jobs."""
+
+    WAKE = "look at what was cancelled"
+    STOP = "end"
+
+
+class GivenUp(Exception):
+    """The device fails again and again: the process must end so that another can take over."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    rows: int
+    kv_bytes: int
+    prefix_bytes: int
+    prefill_chunk: int = 2048
+
+
+@dataclass(eq=False)
+class Prefill:
+    """A prompt on its way into a cache; its last token is left for the first decode step."""
+
+    job: Job
+    sequence: Sequence
+    cache: kv.Cache
+    done: int
+    entry_id: int = 0
+
+    @property
+    def left(self) -> int:
+        return len(self.sequence.tokens) - 1 - self.done
+
+
+@dataclass
+class Stepper:
+    backend: Backend
+    writer: Writer
+    limits: Limits
+    report: Callable[[Progress], None]
+    inbox: queue.SimpleQueue[Job | Signal] = field(default_factory=queue.SimpleQueue)
+
+    def __post_init__(self) -> None:
+        self.batch = Batch(self.backend)
+        self.waiting: list[Job] = []
+        self.prefills: list[Prefill] = []
+        self.prefix = PrefixCache(self.limits.prefix_bytes)
+        self.sizer = ChunkSizer(most=self.limits.prefill_chunk)
+        self.bytes_per_token = 1
+        self.steps = 0
+        self._stopping = False
+        self._flight: Flight | None = None
+        self._faults = 0
+        self._phase = ""
+        self._told = 0.0
+        self._batchable = kv.can_batch(self.backend.make_cache())
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Generate one token, so that ready means ready, and learn what a token costs."""
+        cache = self.backend.make_cache()
+        tokens = [0] * 9
+        sequence = self.backend.begin(tokens, None, 0)
+        self.backend.prefill(sequence, 0, len(tokens) - 1, cache)
+        mx.eval(kv.arrays(cache))
+        logits = self.backend.decode(mx.array([0], dtype=mx.uint32), cache, self._no_delta())
+        mx.eval(mx.argmax(logits, axis=-1))
+        self.bytes_per_token = max(1, kv.bytes_per_token(cache))
+
+    def _no_delta(self) -> mx.array | None:
+        return mx.zeros((1, 1), dtype=mx.int32) if self.backend.has_rope_delta else None
+
+    def run(self) -> None:
+        """Until told to stop."""
+        while not self._stopping:
+            self._take_in()
+            self._drop_cancelled()
+            self._admit()
+            try:
+                self._decode()
+            except Exception as error:  # noqa: BLE001 - whatever MLX raises belongs to the rows of this step
+                self._fail_step(error)
+            self._prefill_some()
+            self._tell()
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self.batch.rows or self.prefills or self._flight)
+
+    def _take_in(self) -> None:
+        """Everything that has come in; with nothing else to do, wait for it."""
+        while not self._stopping:
+            try:
+                item = self.inbox.get(block=not self._busy, timeout=IDLE_HEARTBEAT_SECONDS)
+            except queue.Empty:
+                if self._busy:
+                    return
+                self._tell(always=True)
+                continue
+            if item is Signal.STOP:
+                self._stopping = True
+            elif isinstance(item, Job):
+                self.waiting.append(item)
+            if self.inbox.empty():
+                return
+
+    def _drop_cancelled(self) -> None:
+        for job in [j for j in self.waiting if j.cancelled]:
+            self.waiting.remove(job)
+        self.prefills = [p for p in self.prefills if not p.job.cancelled]
+        self._end([r for r in self.batch.rows if r.job.cancelled])
+
+    # --- admission ---------------------------------------------------------------------------
+
+    @property
+    def kv_tokens(self) -> int:
+        """How many tokens the budget holds in all."""
+        return self.limits.kv_bytes // self.bytes_per_token
+
+    def _reserved(self) -> int:
+        jobs = [r.job for r in self.batch.rows] + [p.job for p in self.prefills]
+        return sum(expected_tokens(j) for j in jobs)
+
+    def _admit(self) -> None:
+        most = self.limits.rows if self._batchable else 1
+        while self.waiting:
+            used = len(self.batch.rows) + len(self.prefills)
+            room = Room(most - used, self.kv_tokens - self._reserved(), most)
+            job = next_to_admit(self.waiting, room)
+            if job is None:
+                return
+            self.waiting.remove(job)
+            try:
+                self._begin(job)
+            except Exception as error:  # noqa: BLE001 - MLX or the model's code: this prompt's own fault
+                self._fail(job, error)
+
+    def _begin(self, job: Job) -> None:
+        tokens = job.tokens
+        found = self.prefix.find(self._key(job, len(tokens)))
+        cache, start = (found.cache, found.length) if found else (self.backend.make_cache(), 0)
+        if not job.generated:
+            job.cached = start
+        sequence = self.backend.begin(tokens, job.vision, start)
+        entry = found.entry_id if found else 0
+        self.prefills.append(Prefill(job, sequence, cache, start, entry))
+
+    def _key(self, job: Job, length: int) -> Key:
+        tokens = job.tokens[:length]
+        return key_of(tokens) if job.vision is None else picture_key(tokens, job.vision)
+
+    # --- prefill -----------------------------------------------------------------------------
+
+    def _prefill_some(self) -> None:
+        if not self.prefills:
+            return
+        now = time.monotonic()
+        chosen = self.prefills[next_to_prefill([(p.job, p.left) for p in self.prefills], now)]
+        try:
+            self._prefill_chunk(chosen)
+        except Exception as error:  # noqa: BLE001 - MLX or the model's code: this prompt's own fault
+            self.prefills.remove(chosen)
+            self._fail(chosen.job, error)
+
+    def _prefill_chunk(self, p: Prefill) -> None:
+        size = min(p.left, self.sizer.size(running=bool(self.batch.rows)))
+        if size:
+            if self._flight is not None:
+                mx.eval(self._flight.sampled.arrays())  # or its time would count as the chunk's
+            began = time.perf_counter()
+            self.backend.prefill(p.sequence, p.done, p.done + size, p.cache)
+            mx.eval(kv.arrays(p.cache))
+            self.sizer.saw_chunk(size, time.perf_counter() - began)
+            p.done += size
+            self.steps += 1
+        self._tell(prefill=p)
+        if p.left:
+            return
+        self.prefills.remove(p)
+        if p.done:
+            self.prefix.store(self._key(p.job, p.done), kv.clone(p.cache))
+        self.batch.join(p.job, p.cache, p.sequence.rope_delta)
+
+    # --- decoding ----------------------------------------------------------------------------
+
+    def _decode(self) -> None:
+        if self.batch.guided:
+            self._land(self._flight)
+            self._flight = None
+        began = time.perf_counter()
+        ahead = None if not self.batch.rows or self.batch.exhausted else self.batch.launch()
+        landed = self._land(self._flight)
+        self._flight = ahead
+        if landed and ahead is not None:
+            self.sizer.saw_decode(time.perf_counter() - began)
+        if ahead is not None:
+            self.steps += 1
+            if self.steps % STEPS_BETWEEN_TRIMS == 0:
+                mx.clear_cache()
+
+    def _land(self, flight: Flight | None) -> bool:
+        """Read a launched step and act on its tokens."""
+        if flight is None:
+            return False
+        reads = flight.read()
+        self._faults = 0
+        ended = []
+        for read in reads:
+            if read.row.job.cancelled:
+                continue
+            if not read.healthy:
+                self._sick(read.row)
+                ended.append(read.row)
+            elif self._accept(read):
+                ended.append(read.row)
+        self.writer.flush()
+        self._end(ended)
+        return bool(reads)
+
+    def _accept(self, read: Read) -> bool:
+        """Take one token; true when it was the row's last."""
+        job = read.row.job
+        job.generated.append(read.token)
+        finish: Reason | None = None
+        if read.token in job.eos:
+            finish = "stop"
+        else:
+            if job.matcher is not None:
+                job.matcher.advance(read.token)
+            if job.matcher is not None and job.matcher.finished:
+                finish = "stop"
+            elif job.left <= 0:
+                finish = "length"
+        self.writer.token(job, read.token, read.logprob, read.top, finish)
+        return finish is not None
+
+    def _sick(self, row: Row) -> None:
+        self.prefix.shrink(0)  # whichever entry it came from must not serve again
+        message = (
+            "the model's output was not a number, or all alike: the weights or the device are "
+            "damaged, or this input overflows the model's precision"
+        )
+        self.writer.failed(row.job, Failed(row.job.id, "engine", message))
+
+    def _end(self, rows: list[Row]) -> None:
+        for row in rows:
+            if row in self.batch.rows and not row.job.failed:
+                self._remember(row)
+        if rows:
+            self.batch.drop(rows)
+
+    def _remember(self, row: Row) -> None:
+        """Keep what a finished row computed: the next turn of its conversation begins with it."""
+        if self.prefix.budget:
+            self.prefix.store(self._key(row.job, row.fed), self.batch.take_cache(row))
+
+    # --- faults ------------------------------------------------------------------------------
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        log.error("request %d failed", job.id, exc_info=error)
+        message = str(error) or type(error).__name__
+        self.writer.failed(job, Failed(job.id, "engine", message, traceback=traceback.format_exc()))
+
+    def _fail_step(self, error: Exception) -> None:
+        """Everything in the batch shares the fault; nothing of its state is kept."""
+        for row in self.batch.rows:
+            if not row.done and not row.job.cancelled:
+                self._fail(row.job, error)
+        self.batch.clear()
+        self._flight = None
+        self._faults += 1
+        if self._faults >= FAULTS_TO_GIVE_UP:
+            raise GivenUp(f"{self._faults} steps failed one after the other: {error}") from error
+
+    # --- what it tells -----------------------------------------------------------------------
+
+    def _tell(self, prefill: Prefill | None = None, always: bool = False) -> None:
+        phase = "prefilling" if self.prefills else "decoding" if self.batch.rows else "idle"
+        now = time.monotonic()
+        if phase == self._phase and not always and now - self._told < BUSY_HEARTBEAT_SECONDS:
+            return
+        self._phase, self._told = phase, now
+        done, total = (prefill.done, len(prefill.sequence.tokens)) if prefill else (0, 0)
+        self.report(
+            Progress(
+                phase,
+                done=done,
+                total=total,
+                steps=self.steps,
+                running=len(self.batch.rows),
+                waiting=len(self.waiting) + len(self.prefills),
+                kv_bytes=self._reserved() * self.bytes_per_token,
+                prefix_bytes=self.prefix.nbytes,
+                memory=mx.get_active_memory(),
+                peak_memory=mx.get_peak_memory(),
+            )
+        )
