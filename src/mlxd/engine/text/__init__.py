@@ -1,7 +1,8 @@
 """Everything between text and token ids: imports no model library, starts in milliseconds."""
 
 from .guard import Rendered
-from .reply import Ending, Piece, Reply
+from .piece import Ending, Piece
+from .reply import Reply
 from .style import PLAIN, Style
 from .template import InvalidChat, Template
 from .tokenizer import Tokenizer, UnusableModel

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+from .calls import Format, format_of
 from .template import Template
 from .tokenizer import Tokenizer
 
@@ -19,6 +20,7 @@ class Style:
     """How a model marks reasoning and tool calls."""
 
     think: tuple[str, str] | None = None
+    calls: Format | None = None
 
     @classmethod
     def infer(cls, template: Template, tokenizer: Tokenizer) -> "Style":
@@ -29,7 +31,8 @@ class Style:
             if named or known:
                 think = (start, end)
                 break
-        return cls(think=think)
+        calls = format_of(template.source) if template.renders_tools else None
+        return cls(think=think, calls=calls)
 
     def opened_by(self, prompt: str) -> bool:
         """Whether the prompt ends inside reasoning, so that the reply begins there."""
@@ -38,7 +41,7 @@ class Style:
     @property
     def markers(self) -> tuple[str, ...]:
         """Every text that means something in a reply; never shown, never dropped unread."""
-        return self.think or ()
+        return (*(self.think or ()), *(self.calls.markers if self.calls else ()))
 
 
 PLAIN = Style()

@@ -96,6 +96,7 @@ class Tokenizer:
         state = decoder.__getstate__() if decoder is not None else b"null"
         self._spell, self.strips_first_space = spelling(json.loads(state))
         self._bytes: dict[int, bytes] = {}
+        self._silent: dict[tuple[str, ...], frozenset[int]] = {}
         self.guard = Guard(backend, added)
 
     @classmethod
@@ -134,3 +135,11 @@ class Tokenizer:
 
     def token_text(self, token: int) -> str:
         return self.token_bytes(token).decode("utf-8", "replace")
+
+    def silent(self, markers: tuple[str, ...]) -> frozenset[int]:
+        """The special tokens that say nothing to a client: all but the markers of a style."""
+        if markers not in self._silent:
+            shown = {self.token_id(marker) for marker in markers}
+            silent = (token for token in self.specials | self.eos_ids if token not in shown)
+            self._silent[markers] = frozenset(silent)
+        return self._silent[markers]
