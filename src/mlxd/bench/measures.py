@@ -25,12 +25,26 @@ def _length_fault(answer: Answer, wanted: int) -> str | None:
     return None
 
 
+async def _ask_long(
+    target: Target, tokens: int, max_tokens: int, label: str
+) -> tuple[list[dict[str, str]], Answer]:
+    """A prompt of that length and its answer; asked once more, anew, where the length was off:
+    the target has learnt from the first how its words weigh."""
+    for attempt in range(2):
+        prompt = await target.prompt(tokens, f"{label}, {attempt}")
+        answer = await target.ask(prompt, max_tokens)
+        off = None if answer.fault else _length_fault(answer, tokens)
+        if not off:
+            break
+    answer.fault = answer.fault or off
+    return prompt, answer
+
+
 async def first_token(target: Target, *, tokens: int, rounds: int) -> list[Measure]:
     measure = Measure(f"first token, {tokens}-token prompt", "s", "lower")
     for turn in range(rounds):
-        prompt = await target.prompt(tokens, f"first token {tokens}, {turn}")
-        answer = await target.ask(prompt, 2)
-        fault = answer.fault or _length_fault(answer, tokens)
+        _, answer = await _ask_long(target, tokens, 2, f"first token {tokens}, {turn}")
+        fault = answer.fault
         if not fault and answer.cached_tokens and answer.cached_tokens > 0.1 * tokens:
             fault = f"{answer.cached_tokens} prompt tokens came from a cache"
         _note(measure, answer.first_token if not fault else None, fault)
@@ -104,11 +118,10 @@ async def second_turn(
     sooner = Measure(f"second turn sooner, {tokens}-token chat", "×", "higher")
     cached = []
     for turn in range(rounds):
-        chat = await target.prompt(tokens, f"chat {tokens}, {turn}")
-        one = await target.ask(chat, answer_tokens)
-        fault = one.fault or _length_fault(one, tokens)
-        if fault:
-            first.faults.append(fault)
+        label = f"chat {tokens}, {turn}"
+        chat, one = await _ask_long(target, tokens, answer_tokens, label)
+        if one.fault:
+            first.faults.append(one.fault)
             continue
         question = await target.prompt(SHORT_PROMPT_TOKENS, f"question {tokens}, {turn}")
         chat = [*chat, {"role": "assistant", "content": one.text}, *question]
@@ -161,6 +174,8 @@ async def interference(target: Target, *, tokens: int, rounds: int) -> list[Meas
     short = Measure("first token of a short request behind it", "s", "lower")
     long = Measure(f"first token of the {tokens}-token prompt", "s", "lower")
     ahead = Measure("short request before the long one", "×", "higher")
+    if not target.knows(tokens):
+        await _ask_long(target, tokens, 1, "interference, length")
     for turn in range(rounds):
         got = await _disturb(target, tokens, f"interference, {turn}")
         if isinstance(got, str):

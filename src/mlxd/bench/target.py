@@ -25,7 +25,7 @@ class Target:
         self.model = model
         self.series = series
         self._lengths: Lengths | None = None
-        self._asked = 0
+        self._learnt_from = _MANY_WORDS
 
     @classmethod
     async def at(
@@ -55,7 +55,20 @@ class Target:
             "stream_options": {"include_usage": True},
         }
         data = msgspec.json.encode(body)
-        return read_stream(await self.client.post("/v1/chat/completions", data, watch), max_tokens)
+        reply = await self.client.post("/v1/chat/completions", data, watch)
+        answer = read_stream(reply, max_tokens)
+        if len(messages) == 1 and answer.prompt_tokens:
+            self._learn(messages[0]["content"].count(" ") + 1, answer.prompt_tokens)
+        return answer
+
+    def knows(self, tokens: int) -> bool:
+        """Whether a prompt of that many tokens is in reach of what it has learnt from."""
+        return self._lengths is not None and self._learnt_from * 20 > tokens
+
+    def _learn(self, count: int, tokens: int) -> None:
+        if self._lengths and count > self._learnt_from:
+            self._lengths = self._lengths.learn(count, tokens)
+            self._learnt_from = count
 
     async def prompt(self, tokens: int, label: str) -> list[dict[str, str]]:
         """A fresh prompt of about `tokens` tokens, chat template included."""
