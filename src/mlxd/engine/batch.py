@@ -94,22 +94,24 @@ class Batch:
     def exhausted(self) -> bool:
         return all(r.exhausted for r in self.rows)
 
-    def join(self, job: Job, cache: kv.Cache, rope_delta: int) -> Row:
-        """Add a row whose cache holds all of its tokens but the last."""
-        row = Row(job, fed=len(job.tokens) - 1, launched=len(job.generated))
-        self._join_history(job)
-        if not self.rows:
-            self._cache, self._alone = cache, True
+    def join(self, jobs: Sequence[Job], cache: kv.Cache, rope_deltas: Sequence[int]) -> None:
+        """Add rows whose cache holds all of their tokens but the last: one row with a cache of
+        its own kind, or several in a batch's."""
+        alone = len(jobs) == 1
+        for job in jobs:
+            self._join_history(job)
+            self.rows.append(Row(job, fed=len(job.tokens) - 1, launched=len(job.generated)))
+        last = mx.array([j.tokens[-1] for j in jobs], dtype=mx.uint32)
+        deltas = mx.array([[d] for d in rope_deltas], dtype=mx.int32)
+        if len(self.rows) == len(jobs):
+            self._cache, self._alone = cache, alone
+            self._inputs, self._deltas = last, deltas
         else:
             self._spread()
-            kv.extend(self._cache, kv.to_batch([cache]))
-        last = mx.array([job.tokens[-1]], dtype=mx.uint32)
-        self._inputs = mx.concatenate([self._inputs, last]) if self.rows else last
-        delta = mx.array([[rope_delta]], dtype=mx.int32)
-        self._deltas = mx.concatenate([self._deltas, delta]) if self.rows else delta
-        self.rows.append(row)
+            kv.extend(self._cache, kv.to_batch([cache]) if alone else cache)
+            self._inputs = mx.concatenate([self._inputs, last])
+            self._deltas = mx.concatenate([self._deltas, deltas])
         self._remake()
-        return row
 
     def _spread(self) -> None:
         """One row runs on its own kind of cache, which is faster; from two on, a batch's."""

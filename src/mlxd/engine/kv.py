@@ -21,6 +21,24 @@ def to_batch(rows: Sequence[Cache]) -> Cache:
     return [type(layer[0]).merge(list(layer)) for layer in zip(*rows, strict=True)]
 
 
+def can_pad(batch: Cache) -> bool:
+    """Whether prompts of different lengths can be run through it together."""
+    return all(hasattr(c, "prepare") and hasattr(c, "finalize") for c in batch)
+
+
+def pad(batch: Cache, lengths: Sequence[int]) -> None:
+    """Announce a chunk whose rows are padded on the right to the longest."""
+    longest = max(lengths)
+    padding = [longest - n for n in lengths]
+    for c in batch:
+        c.prepare(lengths=list(lengths), right_padding=padding)
+
+
+def unpad(batch: Cache) -> None:
+    for c in batch:
+        c.finalize()
+
+
 def extend(batch: Cache, other: Cache) -> None:
     for mine, theirs in zip(batch, other, strict=True):
         mine.extend(theirs)

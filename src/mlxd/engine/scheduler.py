@@ -74,29 +74,78 @@ class ChunkSizer:
 
     While streams run, a chunk may take `stall_factor` times a decode step, so the gap between
     their tokens stays under three steps. With none running it may take `quiet_seconds`, which is
-    also how long a cancellation or a new short request can have to wait.
+    also how long a cancellation or a new short request can have to wait. Prompts that end within
+    the chunk may take `burst_seconds` in any case: their rows are worth a short pause.
+
+    A chunk's time is taken as a + b·tokens: reading the weights costs the same for one token as
+    for sixteen.
     """
 
     most: int = 2048
     least: int = 16
     quiet_seconds: float = 0.5
+    burst_seconds: float = 0.1
     stall_factor: float = 1.4
-    seconds_per_token: float = 0.0
     decode_seconds: float = 0.0
+    _weight: float = 0.0
+    _n: float = 0.0
+    _t: float = 0.0
+    _nn: float = 0.0
+    _nt: float = 0.0
 
     def size(self, running: bool) -> int:
-        if not self.seconds_per_token:
-            return 64 if running else min(256, self.most)
         limit = self.stall_factor * self.decode_seconds if running else self.quiet_seconds
-        fit = int(limit / self.seconds_per_token)
+        return self._within(limit, unknown=64 if running else 256)
+
+    def burst(self, running: bool) -> int:
+        """The most tokens for prompts that all end within this chunk."""
+        limit = self.stall_factor * self.decode_seconds if running else self.quiet_seconds
+        return self._within(max(limit, self.burst_seconds), unknown=64)
+
+    def _within(self, limit: float, unknown: int) -> int:
+        if not self._weight:
+            return min(unknown, self.most)
+        base, slope = self._line()
+        fit = int((limit - base) / slope)
         return max(self.least, min(self.most, fit // 16 * 16))
 
+    def _line(self) -> tuple[float, float]:
+        """Least squares over the recent chunks; through the origin while all were of one size."""
+        n, t = self._n / self._weight, self._t / self._weight
+        variance = self._nn / self._weight - n * n
+        if variance > 1.0:
+            slope = (self._nt / self._weight - n * t) / variance
+            base = t - slope * n
+            if slope > 0 and base >= 0:
+                return base, slope
+        return 0.0, t / n
+
     def saw_chunk(self, tokens: int, seconds: float) -> None:
-        self.seconds_per_token = _ease(self.seconds_per_token, seconds / tokens)
+        forget = 0.9
+        self._weight = forget * self._weight + 1
+        self._n = forget * self._n + tokens
+        self._t = forget * self._t + seconds
+        self._nn = forget * self._nn + tokens * tokens
+        self._nt = forget * self._nt + tokens * seconds
 
     def saw_decode(self, seconds: float) -> None:
-        self.decode_seconds = _ease(self.decode_seconds, seconds)
+        old = self.decode_seconds
+        self.decode_seconds = seconds if not old else 0.8 * old + 0.2 * seconds
 
 
-def _ease(old: float, new: float) -> float:
-    return new if not old else 0.8 * old + 0.2 * new
+def group(prefilling: Sequence[tuple[Job, int]], first: int, most: int) -> list[int]:
+    """Indices of the prompts that can be run to their ends together with `first`, in one padded
+    chunk of at most `most` tokens. Those of other length only where little padding is wasted."""
+    chosen, widest = [first], prefilling[first][1]
+    by_length = sorted(range(len(prefilling)), key=lambda i: abs(prefilling[i][1] - widest))
+    for index in by_length:
+        job, left = prefilling[index]
+        if index == first or not left or job.batch_class != prefilling[first][0].batch_class:
+            continue
+        width = max(widest, left)
+        used = left + sum(prefilling[i][1] for i in chosen)
+        area = width * (len(chosen) + 1)
+        if area <= most and used * 2 >= area:
+            chosen.append(index)
+            widest = width
+    return chosen

@@ -10,7 +10,8 @@ import logging
 import queue
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -23,7 +24,14 @@ from .backends import Backend, Sequence, picture_key
 from .batch import Batch, Flight, Read, Row
 from .job import Job
 from .prefix import Key, PrefixCache, key_of
-from .scheduler import ChunkSizer, Room, expected_tokens, next_to_admit, next_to_prefill
+from .scheduler import (
+    ChunkSizer,
+    Room,
+    expected_tokens,
+    group,
+    next_to_admit,
+    next_to_prefill,
+)
 from .writer import Reason, Writer
 
 log = logging.getLogger(__name__)
@@ -70,6 +78,11 @@ class Prefill:
     def left(self) -> int:
         return len(self.sequence.tokens) - 1 - self.done
 
+    @property
+    def plain(self) -> bool:
+        """Text that can be run beside others' in one padded chunk."""
+        return not self.sequence.features and self.left > 0
+
 
 @dataclass
 class Stepper:
@@ -92,7 +105,10 @@ class Stepper:
         self._faults = 0
         self._phase = ""
         self._told = 0.0
-        self._batchable = kv.can_batch(self.backend.make_cache())
+        cache = self.backend.make_cache()
+        self._batchable = kv.can_batch(cache)
+        # State that can't be rolled back must be kept at the end of each prompt, row by row.
+        self._paddable = self._batchable and kv.can_trim(cache) and kv.can_pad(kv.to_batch([cache]))
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -118,7 +134,7 @@ class Stepper:
             self._admit()
             try:
                 self._decode()
-            except Exception as error:  # noqa: BLE001 - whatever MLX raises belongs to the rows of this step
+            except Exception as error:  # noqa: BLE001 - what MLX raises belongs to this step's rows
                 self._fail_step(error)
             self._prefill_some()
             self._tell()
@@ -130,10 +146,11 @@ class Stepper:
     def _take_in(self) -> None:
         """Everything that has come in; with nothing else to do, wait for it."""
         while not self._stopping:
+            idle = not self._busy and not self.waiting
             try:
-                item = self.inbox.get(block=not self._busy, timeout=IDLE_HEARTBEAT_SECONDS)
+                item = self.inbox.get(block=idle, timeout=IDLE_HEARTBEAT_SECONDS)
             except queue.Empty:
-                if self._busy:
+                if not idle:
                     return
                 self._tell(always=True)
                 continue
@@ -194,32 +211,63 @@ class Stepper:
     def _prefill_some(self) -> None:
         if not self.prefills:
             return
-        now = time.monotonic()
-        chosen = self.prefills[next_to_prefill([(p.job, p.left) for p in self.prefills], now)]
+        queue = [(p.job, p.left) for p in self.prefills]
+        first = next_to_prefill(queue, time.monotonic())
+        chosen = [self.prefills[first]]
+        if self._paddable and chosen[0].plain:
+            most = self.sizer.burst(running=bool(self.batch.rows))
+            together = [self.prefills[i] for i in group(queue, first, most)]
+            chosen = [p for p in together if p.plain]
         try:
-            self._prefill_chunk(chosen)
-        except Exception as error:  # noqa: BLE001 - MLX or the model's code: this prompt's own fault
-            self.prefills.remove(chosen)
-            self._fail(chosen.job, error)
+            if len(chosen) > 1:
+                self._prefill_together(chosen)
+            else:
+                self._prefill_chunk(chosen[0])
+        except Exception as error:  # noqa: BLE001 - whatever MLX raises belongs to these prompts
+            for p in chosen:
+                self.prefills.remove(p)
+                self._fail(p.job, error)
+        self._tell(prefill=chosen[0])
 
     def _prefill_chunk(self, p: Prefill) -> None:
         size = min(p.left, self.sizer.size(running=bool(self.batch.rows)))
         if size:
-            if self._flight is not None:
-                mx.eval(self._flight.sampled.arrays())  # or its time would count as the chunk's
-            began = time.perf_counter()
-            self.backend.prefill(p.sequence, p.done, p.done + size, p.cache)
-            mx.eval(kv.arrays(p.cache))
-            self.sizer.saw_chunk(size, time.perf_counter() - began)
+            with self._timed_chunk(size):
+                self.backend.prefill(p.sequence, p.done, p.done + size, p.cache)
+                mx.eval(kv.arrays(p.cache))
             p.done += size
-            self.steps += 1
-        self._tell(prefill=p)
         if p.left:
             return
         self.prefills.remove(p)
         if p.done:
             self.prefix.store(self._key(p.job, p.done), kv.clone(p.cache))
-        self.batch.join(p.job, p.cache, p.sequence.rope_delta)
+        self.batch.join([p.job], p.cache, [p.sequence.rope_delta])
+
+    def _prefill_together(self, chosen: list[Prefill]) -> None:
+        """Several short prompts to their ends in one padded chunk."""
+        lengths = [p.left for p in chosen]
+        rows = [p.sequence.tokens[p.done : -1] for p in chosen]
+        padded = mx.array([row + [0] * (max(lengths) - len(row)) for row in rows])
+        cache = kv.to_batch([p.cache for p in chosen])
+        with self._timed_chunk(padded.size):
+            kv.pad(cache, lengths)
+            deltas = mx.array([[p.sequence.rope_delta] for p in chosen], dtype=mx.int32)
+            self.backend.prefill_rows(padded, cache, deltas)
+            kv.unpad(cache)
+            mx.eval(kv.arrays(cache))
+        for p in chosen:
+            self.prefills.remove(p)
+        jobs, deltas_out = [p.job for p in chosen], [p.sequence.rope_delta for p in chosen]
+        self.batch.join(jobs, cache, deltas_out)
+
+    @contextmanager
+    def _timed_chunk(self, tokens: int) -> Iterator[None]:
+        if self._flight is not None:
+            mx.eval(self._flight.sampled.arrays())  # or its time would count as the chunk's
+        began = time.perf_counter()
+        yield
+        self.sizer.saw_chunk(tokens, time.perf_counter() - began)
+        self.steps += 1
 
     # --- decoding ----------------------------------------------------------------------------
 

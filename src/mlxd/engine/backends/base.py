@@ -64,6 +64,10 @@ class Backend(ABC):
         """Run tokens start..end into the cache, lazily; no logits are made."""
 
     @abstractmethod
+    def prefill_rows(self, tokens: mx.array, cache: kv.Cache, rope_delta: mx.array) -> None:
+        """Run plain text for several rows at once, [rows, tokens], into a batch's cache."""
+
+    @abstractmethod
     def decode(self, tokens: mx.array, cache: kv.Cache, rope_delta: mx.array | None) -> mx.array:
         """One token a row in, logits [rows, vocabulary] out."""
 

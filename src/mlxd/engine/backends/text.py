@@ -129,6 +129,9 @@ class TextBackend(Backend):
     def prefill(self, sequence: Sequence, start: int, end: int, cache: kv.Cache) -> None:
         self.model(mx.array(sequence.tokens[start:end])[None], cache=cache)
 
+    def prefill_rows(self, tokens: mx.array, cache: kv.Cache, rope_delta: mx.array) -> None:
+        self.model(tokens, cache=cache)
+
     def decode(self, tokens: mx.array, cache: kv.Cache, rope_delta: mx.array | None) -> mx.array:
         logits: mx.array = self.model(tokens[:, None], cache=cache)
         return logits[:, -1, :]

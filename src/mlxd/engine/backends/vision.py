@@ -109,6 +109,10 @@ class VisionBackend(Backend):
             ids, inputs_embeds=embeddings, cache=cache, n_to_process=end - start, **features
         )
 
+    def prefill_rows(self, tokens: mx.array, cache: kv.Cache, rope_delta: mx.array) -> None:
+        more = {"rope_deltas": rope_delta} if self.has_rope_delta else {}
+        self._language(tokens, cache=cache, **more)
+
     @staticmethod
     def _positions(start: int, end: int, rope_delta: int) -> mx.array:
         """Text goes on in all three axes at once, where the pictures before it left off."""

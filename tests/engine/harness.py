@@ -1,0 +1,169 @@
+"""A real engine process, spoken to over its channel."""
+
+import contextlib
+import itertools
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlxd.wire import (
+    Cancel,
+    Chat,
+    Down,
+    Drained,
+    Event,
+    Failed,
+    Finish,
+    Hello,
+    ImagePart,
+    Message,
+    Progress,
+    Sampling,
+    Step,
+    Submit,
+    TextPart,
+    TokenLogprob,
+    Tokens,
+    Up,
+    Usage,
+    Why,
+)
+from mlxd.wire.channel import encode
+
+_up = msgspec.msgpack.Decoder(Up)
+GREEDY = Sampling(temperature=0.0)
+
+
+@dataclass
+class Answer:
+    """Everything that one request brought, folded."""
+
+    tokens: list[int] = field(default_factory=list)
+    text: str = ""
+    reasoning: str = ""
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    finish: Finish | None = None
+    why: Why = ""
+    usage: Usage | None = None
+    failed: Failed | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.finish is not None or self.failed is not None
+
+    def take(self, event: Event) -> None:
+        assert not self.over, "something came after the end"
+        self.tokens += event.tokens
+        self.text += event.text
+        self.reasoning += event.reasoning
+        self.logprobs += event.logprobs
+        self.finish, self.why, self.usage = event.finish, event.why, event.usage
+
+
+class Engine:
+    def __init__(self, model: Path, **settings: Any) -> None:
+        mine, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "mlxd.engine", "--fd", str(theirs.fileno())]
+        command += ["--model", str(model), "--settings", msgspec.json.encode(settings).decode()]
+        self.process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL
+        )
+        theirs.close()
+        self.socket = mine
+        self.socket.settimeout(60)
+        self._stream = mine.makefile("rb")
+        self._ids = itertools.count(1)
+        self.answers: dict[int, Answer] = {}
+        self.progress = Progress("")
+        self.drained = False
+        self.hello: Hello | None = None
+
+    def ready(self) -> "Engine":
+        while self.hello is None:
+            self.receive()
+            fault = self.answers.get(0)
+            assert fault is None, fault
+        return self
+
+    def send(self, frame: Down) -> None:
+        self.socket.sendall(encode(frame))
+
+    def receive(self) -> Up:
+        header = self._stream.read(4)
+        if len(header) < 4:
+            raise EOFError(f"the engine ended with {self.process.wait(10)}")
+        frame: Up = _up.decode(self._stream.read(int.from_bytes(header, "little")))
+        match frame:
+            case Hello():
+                self.hello = frame
+            case Progress():
+                self.progress = frame
+            case Step():
+                for event in frame.events:
+                    self.answers.setdefault(event.id, Answer()).take(event)
+            case Failed():
+                self.answers.setdefault(frame.id, Answer()).failed = frame
+            case Drained():
+                self.drained = True
+        return frame
+
+    def submit(self, asked: Any, **options: Any) -> int:
+        """`asked`: token ids, a text for the user's message, or an input frame."""
+        request = next(self._ids)
+        if isinstance(asked, str):
+            asked = say(asked)
+        elif isinstance(asked, list):
+            asked = Tokens(asked)
+        options.setdefault("sampling", GREEDY)
+        options.setdefault("max_tokens", 12)
+        self.answers[request] = Answer()
+        self.send(Submit(request, asked, **options))
+        return request
+
+    def wait(self, *requests: int) -> list[Answer]:
+        while not all(self.answers[r].over for r in requests):
+            self.receive()
+        return [self.answers[r] for r in requests]
+
+    def ask(self, asked: Any, **options: Any) -> Answer:
+        return self.wait(self.submit(asked, **options))[0]
+
+    def cancel(self, request: int) -> None:
+        self.send(Cancel(request))
+
+    def until_idle(self) -> Progress:
+        """Wait for a heartbeat that says nothing is running or waiting."""
+        while True:
+            frame = self.receive()
+            if isinstance(frame, Progress) and frame.phase == "idle":
+                return frame
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
+            self.socket.close()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+def say(text: str, *images: bytes) -> Chat:
+    parts = [ImagePart(data, f"messages[0].content[{i}]") for i, data in enumerate(images)]
+    return Chat([Message("user", [*parts, TextPart(text)])])
+
+
+@contextlib.contextmanager
+def engine(model: Path, **settings: Any) -> Iterator[Engine]:
+    started = Engine(model, **settings)
+    try:
+        yield started.ready()
+    finally:
+        started.close()
