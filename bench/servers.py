@@ -108,7 +108,9 @@ class Running:
             answer = await target.ask(one_message("hello"), 1)
             if answer.fault is None:
                 return answer
-            if self.process.poll() is not None:
+            # "Not yet" is no connection, 503 or 429. Any other refusal would come again for ever.
+            refused = 400 <= answer.status < 500 and answer.status != 429
+            if refused or self.process.poll() is not None:
                 break
             await asyncio.sleep(RETRY_SECONDS)
         raise Unusable(f"{self.server.name} gave no answer ({answer.fault}). {self.last_words()}")

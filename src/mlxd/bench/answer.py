@@ -63,6 +63,7 @@ class Answer:
 
     sent: float
     ended: float
+    status: int
     arrivals: list[float] = field(default_factory=list)
     text: str = ""
     tokens: int = 0
@@ -90,7 +91,7 @@ def _events(pieces: Iterable[tuple[float, bytes]]) -> Iterable[tuple[float, byte
 
 def read_stream(reply: Reply, asked: int) -> Answer:
     """`asked` is the request's max_tokens; an answer with fewer is at fault."""
-    answer = Answer(reply.sent, reply.ended)
+    answer = Answer(reply.sent, reply.ended, reply.status)
     if reply.status != 200 or reply.fault:
         body = reply.body[:300].decode(errors="replace").strip()
         answer.fault = reply.fault or f"HTTP {reply.status}: {body}"
