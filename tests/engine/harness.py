@@ -144,6 +144,12 @@ class Engine:
             if isinstance(frame, Progress) and frame.phase == "idle":
                 return frame
 
+    def until_gone(self) -> None:
+        """Take what the engine still says until its end of the channel closes."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                self.receive()
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._stream.close()

@@ -1,7 +1,7 @@
 """Key-value caches of mlx-lm and mlx-vlm, handled alike: per row, or merged into a batch.
 
-A row's cache is a list with one entry a layer. Arrays in MLX never change once made, so a clone
-shares them with the original and costs nothing until one of the two grows.
+A row's cache is a list with one entry a layer. A clone shares its data with the original and costs
+nothing until one of the two grows.
 """
 
 import copy
@@ -58,12 +58,18 @@ def clone(cache: Cache) -> Cache:
     return [_clone(c) for c in cache]
 
 
-def _clone(entry: Any) -> Any:
-    twin = copy.copy(entry)
-    if isinstance(getattr(entry, "cache", None), list):
-        twin.cache = list(entry.cache)
-    if isinstance(getattr(entry, "caches", None), (list, tuple)):
-        twin.caches = type(entry.caches)(_clone(c) for c in entry.caches)
+def _clone(value: Any) -> Any:
+    """Assigning to a slice of an `mx.array` changes what that very object refers to, so each
+    clone needs array objects of its own; what they refer to is shared."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_clone(v) for v in value)
+    if isinstance(value, mx.array):
+        return copy.copy(value)
+    if not hasattr(value, "__dict__"):
+        return value
+    twin = copy.copy(value)
+    for name, inner in vars(value).items():
+        setattr(twin, name, _clone(inner))
     return twin
 
 
