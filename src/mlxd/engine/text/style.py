@@ -31,8 +31,7 @@ class Style:
             if named or known:
                 think = (start, end)
                 break
-        calls = format_of(template.source) if template.renders_tools else None
-        return cls(think=think, calls=calls)
+        return cls(think=think, calls=format_of(template.source))
 
     def opened_by(self, prompt: str) -> bool:
         """Whether the prompt ends inside reasoning, so that the reply begins there."""

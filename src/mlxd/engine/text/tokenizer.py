@@ -88,9 +88,10 @@ class Tokenizer:
         self.vocabulary = max([backend.get_vocab_size() - 1, *added]) + 1
         names = [*TURN_ENDS, named.get("eos_token", "")]
         known = [t for t, text in self.added.items() if text in names and t in self.specials]
-        eos = backend.token_to_id(named.get("eos_token", ""))
-        self.eos_ids = frozenset(
-            token for token in (*ends, *known, eos) if token in range(self.vocabulary)
+        if (eos := backend.token_to_id(named.get("eos_token", ""))) is not None:
+            known.append(eos)
+        self.eos_ids: frozenset[int] = frozenset(
+            token for token in (*ends, *known) if token in range(self.vocabulary)
         )
         decoder = backend.decoder
         state = decoder.__getstate__() if decoder is not None else b"null"
@@ -139,7 +140,6 @@ class Tokenizer:
     def silent(self, markers: tuple[str, ...]) -> frozenset[int]:
         """The special tokens that say nothing to a client: all but the markers of a style."""
         if markers not in self._silent:
-            shown = {self.token_id(marker) for marker in markers}
-            silent = (token for token in self.specials | self.eos_ids if token not in shown)
-            self._silent[markers] = frozenset(silent)
+            shown = [known for marker in markers if (known := self.token_id(marker)) is not None]
+            self._silent[markers] = (self.specials | self.eos_ids).difference(shown)
         return self._silent[markers]

@@ -7,8 +7,23 @@ from .cursor import Opening
 KIMI_OPEN = "<|tool_calls_section_begin|>"
 DEEPSEEK_OPEN = "<｜tool▁calls▁begin｜>"
 DSML = "｜DSML｜"
+GEMMA4 = '<|"|>'
 HARMONY = ("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|call|>",
            "<|return|>")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """How a call is spelt where a grammar enforces it: `first` (`head` NAME `middle` ARGUMENTS
+    `tail`, with `between` calls) `last`, the arguments always in JSON. Models whose own format
+    has none get JSON inside of their own markers, because only that can be held to a schema."""
+
+    head: str = '<tool_call>\n{"name": "'
+    middle: str = '", "arguments": '
+    tail: str = "}\n</tool_call>"
+    between: str = "\n"
+    first: str = ""
+    last: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,11 +35,16 @@ class Format:
     signs: tuple[str, ...]
     openings: dict[str, Opening] = field(hash=False)
     inner: tuple[str, ...] = ()
+    envelope: Envelope = Envelope()
 
     @property
     def markers(self) -> tuple[str, ...]:
         closes = (opening.close for opening in self.openings.values())
         return tuple(filter(None, (*self.openings, *closes, *self.inner)))
+
+
+def _inside(opening: str, close: str) -> Envelope:
+    return Envelope(head=opening + '{"name": "', tail="}" + close, between="")
 
 
 def _tool_call(prefix: str = "") -> dict[str, Opening]:
@@ -36,61 +56,102 @@ def _json(opening: str, close: str) -> dict[str, Opening]:
     return {opening: Opening(json_calls.objects(close), close)}
 
 
-def _invoke(namespace: str, section: str) -> dict[str, Opening]:
-    close = f"</{section}>"
-    return {f"<{section}>": Opening(tagged.calls(tagged.invoke(namespace, close)), close)}
-
-
-def _whole(opening: str, close: str, parse: Callable[[str], whole.Parsed]) -> dict[str, Opening]:
-    return {opening: Opening(whole.whole(close, parse), close)}
-
-
 _FUNCTION = {
     "<function=": Opening(tagged.calls(tagged.QWEN, opened=True), "</function>"),
 }
+_MINICPM = {
+    "<function name=": Opening(tagged.calls(tagged.MINICPM, opened=True), "</function>"),
+}
+_MISTRAL = {"[TOOL_CALLS]": Opening(json_calls.mistral)}
 _BARE_JSON = {
     "<|python_tag|>": Opening(json_calls.objects("")),
     "{": Opening(json_calls.objects(""), first=True),
 }
 
+
+def _invoking(name: str, namespace: str, section: str) -> Format:
+    opening, close = f"<{section}>", f"</{section}>"
+    tags = tagged.invoke(namespace, close)
+    return Format(name, (opening,), {opening: Opening(tagged.calls(tags), close)},
+                  envelope=_inside(opening, close))  # fmt: skip
+
+
+def _read_whole(
+    name: str, opening: str, close: str, parse: Callable[[str], whole.Parsed], quote: str = ""
+) -> Format:
+    return Format(name, (opening,), {opening: Opening(whole.whole(close, parse), close)},
+                  (quote,), _inside(opening, close))  # fmt: skip
+
+
+KIMI = Format(
+    "kimi",
+    (KIMI_OPEN,),
+    {KIMI_OPEN: Opening(json_calls.kimi, json_calls.KIMI_END)},
+    ("<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"),
+    Envelope(
+        "<|tool_call_begin|>functions.",
+        ":0<|tool_call_argument_begin|>",
+        "<|tool_call_end|>",
+        "",
+        KIMI_OPEN,
+        json_calls.KIMI_END,
+    ),
+)
+DEEPSEEK = Format(
+    "deepseek",
+    ("<｜tool▁call▁begin｜>",),
+    {DEEPSEEK_OPEN: Opening(json_calls.deepseek, json_calls.DEEPSEEK_END)},
+    ("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"),
+    Envelope(
+        "<｜tool▁call▁begin｜>",
+        "<｜tool▁sep｜>",
+        "<｜tool▁call▁end｜>",
+        "",
+        DEEPSEEK_OPEN,
+        json_calls.DEEPSEEK_END,
+    ),
+)
+LLAMA = Envelope('{"name": "', '", "parameters": ', "}", "; ")
+
 # The first whose signs are all in a template is that model's.
 FORMATS = (
-    Format("minimax", ("<minimax:tool_call>",), _invoke("", "minimax:tool_call")),
-    Format("dsml", (f"{DSML}function_calls",), _invoke(DSML, f"{DSML}function_calls")),
-    Format("atem", ("<atem:function_calls>",), _invoke("atem:", "atem:function_calls")),
-    Format("gemma4", ("<|tool_call>", "<tool_call|>"),
-           _whole("<|tool_call>", "<tool_call|>", whole.braces('<|"|>')), ('<|"|>',)),
-    Format("gemma", ("<start_function_call>",),
-           _whole("<start_function_call>", "<end_function_call>", whole.braces("<escape>")),
-           ("<escape>",)),
-    Format("longcat", ("<longcat_tool_call>",), _tool_call("longcat_")),
+    _invoking("minimax", "", "minimax:tool_call"),
+    _invoking("dsml", DSML, f"{DSML}function_calls"),
+    _invoking("atem", "atem:", "atem:function_calls"),
+    _read_whole("gemma4", "<|tool_call>", "<tool_call|>", whole.braces(GEMMA4), GEMMA4),
+    _read_whole("gemma", "<start_function_call>", "<end_function_call>",
+                whole.braces("<escape>"), "<escape>"),
+    Format("longcat", ("<longcat_tool_call>",), _tool_call("longcat_"),
+           envelope=_inside("<longcat_tool_call>", "</longcat_tool_call>")),
     Format("glm", ("<arg_key>",), _tool_call(),
            ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")),
-    Format("pythonic", ("<|tool_call_start|>",),
-           _whole("<|tool_call_start|>", "<|tool_call_end|>", whole.pythonic)),
-    Format("pythonic", ("<|tool_list_start|>",),
-           _whole("<|tool_call_start|>", "<|tool_call_end|>", whole.pythonic)),
+    _read_whole("pythonic", "<|tool_call_start|>", "<|tool_call_end|>", whole.pythonic),
     Format("qwen_tags", ("<tool_call>", "<function="), _tool_call() | _FUNCTION),
-    Format("kimi", (KIMI_OPEN,), {KIMI_OPEN: Opening(json_calls.kimi, json_calls.KIMI_END)},
-           ("<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>")),
-    Format("deepseek", ("<｜tool▁call▁begin｜>",),
-           {DEEPSEEK_OPEN: Opening(json_calls.deepseek, json_calls.DEEPSEEK_END)},
-           ("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>")),
-    Format("minicpm", ('<function name="', '<param name="'),
-           {"<function name=": Opening(tagged.calls(tagged.MINICPM, opened=True), "</function>")}),
-    Format("mistral", ("[TOOL_CALLS]",), {"[TOOL_CALLS]": Opening(json_calls.mistral)},
-           ("[ARGS]", "[CALL_ID]")),
-    Format("harmony", ("<|channel|>", "<|message|>"), {}, HARMONY),
-    Format("cohere", ("<|START_ACTION|>",), _json("<|START_ACTION|>", "<|END_ACTION|>")),
-    Format("json", ("<tool_call>",), _tool_call()),
+    KIMI,
+    DEEPSEEK,
+    Format("minicpm", ('<function name="', '<param name="'), _MINICPM | _tool_call()),
+    Format("mistral", ("[TOOL_CALLS]", "[ARGS]"), _MISTRAL, ("[ARGS]", "[CALL_ID]"),
+           Envelope("[TOOL_CALLS]", "[ARGS]", "", "")),
+    Format("mistral_list", ("[TOOL_CALLS]",), _MISTRAL, ("[ARGS]", "[CALL_ID]"),
+           Envelope('{"name": "', tail="}", between=", ", first="[TOOL_CALLS][", last="]")),
+    Format("harmony", ("<|channel|>", "<|message|>"), {}, HARMONY,
+           Envelope("<|channel|>commentary to=functions.", " <|constrain|>json<|message|>", "")),
+    Format("cohere", ("<|START_ACTION|>",), _json("<|START_ACTION|>", "<|END_ACTION|>"),
+           envelope=Envelope('{"tool_name": "', '", "parameters": ', "}", ", ",
+                             "<|START_ACTION|>[", "]<|END_ACTION|>")),
     Format("json_bar", ("<|tool_call|>", "<|/tool_call|>"),
-           _json("<|tool_call|>", "<|/tool_call|>")),
-    Format("json_list", ("<|tool_call|>",), _json("<|tool_call|>", "")),
-    Format("llama", ("<|python_tag|>",), _BARE_JSON),
-    Format("llama", ("ipython", '"parameters"'), _BARE_JSON),
+           _json("<|tool_call|>", "<|/tool_call|>"),
+           envelope=_inside("<|tool_call|>", "<|/tool_call|>")),
+    Format("json_list", ("<|tool_call|>",), _json("<|tool_call|>", ""),
+           envelope=Envelope('{"name": "', tail="}", between=", ",
+                             first="<|tool_call|>[", last="]")),
+    Format("llama", ("<|python_tag|>",), _BARE_JSON, envelope=LLAMA),
+    Format("llama", ("ipython", '"parameters"'), _BARE_JSON, envelope=LLAMA),
+    # Where a template teaches no format known here, this is the one that most models have seen.
+    Format("json", (), _tool_call()),
 )  # fmt: skip
 
 
-def format_of(template: str) -> Format | None:
-    """The format that a chat template teaches, None for one that is not known here."""
-    return next((f for f in FORMATS if all(sign in template for sign in f.signs)), None)
+def format_of(template: str) -> Format:
+    """The format that a chat template teaches."""
+    return next(f for f in FORMATS if all(sign in template for sign in f.signs))

@@ -156,6 +156,11 @@ def calls(tags: Tags, *, opened: bool = False) -> Reader:
 
     def read(cursor: Cursor) -> Reading[None]:
         begun = opened
+        if not begun and tags.section_end:
+            yield from cursor.blank()
+            if (yield from cursor.peek()) in "{[":
+                yield from objects(tags.section_end)(cursor)
+                return
         while True:
             if not begun:
                 yield from cursor.blank()

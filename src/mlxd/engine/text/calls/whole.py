@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cursor import Cursor, Reader, Reading
+from .json_calls import objects
 from .json_scan import MAX_DEPTH, NotACall
 from .tagged import dump
 
@@ -15,6 +16,9 @@ MAX_CALL = 100_000
 
 def whole(close: str, parse: Callable[[str], Parsed]) -> Reader:
     def read(cursor: Cursor) -> Reading[None]:
+        if (yield from cursor.peek()) == "{":
+            yield from objects(close)(cursor)
+            return
         cursor.patience = MAX_CALL
         text, _ = yield from cursor.until(close)
         try:

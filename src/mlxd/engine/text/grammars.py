@@ -1,0 +1,293 @@
+"""Which tokens may come next, where a request asks for a format or a call.
+
+A model that reasons may do so first: the grammar begins where the reasoning ends.
+"""
+
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import llguidance
+import numpy as np
+from numpy.typing import NDArray
+
+from mlxd import wire
+
+from . import schema
+from .style import PLAIN, Style
+from .tokenizer import Tokenizer
+
+# One blank, or a line break with its indentation: enough for any layout, and it ends.
+WHITESPACE = r" |\n( {0,24}|\t{0,8})"
+# The longest grammar that anyone has a use for; compiling grows with it.
+MAX_SPEC = 256 * 1024
+# Compiled grammars that are kept, because agents send the same tools again and again.
+KEPT = 32
+
+# Half a second at the worst to compile, a tenth at the worst for a step, 50 MB of states.
+LIMITS = llguidance.LLParserLimits(
+    initial_lexer_fuel=1_000_000,
+    step_lexer_fuel=400_000,
+    max_lexer_states=50_000,
+    max_grammar_size=200_000,
+    verbose_errors=False,
+)
+
+
+class InvalidGrammar(ValueError):
+    """What the client asked the answer to look like can't be enforced."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class GrammarFault(RuntimeError):
+    """A grammar grew too complex while it was being followed, or was led where it can't go."""
+
+
+class Matcher:
+    """Where one answer stands in its grammar."""
+
+    def __init__(self, matcher: Any, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._words = (vocabulary + 31) // 32
+
+    def mask(self) -> NDArray[np.uint32] | None:
+        """One bit a token, lowest first: which may come next. None: any. Ids that the tokenizer
+        does not have are never allowed."""
+        mask = np.zeros(self._words, dtype=np.uint32)
+        self._matcher.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
+        if self._matcher.is_error():
+            raise GrammarFault(f"The grammar can't be followed: {self._matcher.get_error()}")
+        return mask
+
+    def advance(self, token: int) -> None:
+        if not self._matcher.consume_token(token):
+            raise GrammarFault(
+                f"Token {token} is not allowed by the grammar here: {self._matcher.get_error()}"
+            )
+
+    @property
+    def finished(self) -> bool:
+        """Nothing may follow but the end of the answer."""
+        return bool(self._matcher.is_stopped())
+
+    def fork(self) -> "Matcher":
+        return Matcher(self._matcher.deep_copy(), self._words * 32)
+
+    def reset(self) -> None:
+        self._matcher.reset()
+
+
+class _Vocabulary:
+    """What llguidance wants to know of a tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer, control: Sequence[int]) -> None:
+        self.eos_token_id = min(tokenizer.eos_ids, default=0)
+        self.bos_token_id = None
+        self.tokens = [tokenizer.token_bytes(token) for token in range(tokenizer.vocabulary)]
+        self.special_token_ids = sorted(control)
+        self._tokenizer = tokenizer
+
+    def __call__(self, text: str | bytes) -> list[int]:
+        plain = text.decode("utf-8", "ignore") if isinstance(text, bytes) else text
+        return self._tokenizer.encode(plain)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+class Grammars:
+    """Makes a Matcher for each request that needs one. Used by one thread."""
+
+    def __init__(self, tokenizer: Tokenizer, style: Style) -> None:
+        self._tokenizer = tokenizer
+        self._style = style
+        markers = {tokenizer.token_id(marker) for marker in style.markers}
+        self._control = [
+            token for token in tokenizer.added if token in tokenizer.specials or token in markers
+        ]
+        texts = sorted((tokenizer.added[token] for token in self._control), key=len, reverse=True)
+        self._split = re.compile("(" + ("|".join(map(re.escape, texts)) or "(?!)") + ")")
+        self._vocabulary: Any = None
+        self._building = threading.Lock()
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def for_request(self, submit: wire.Submit, prompt: str = "") -> Matcher | None:
+        """`prompt`: the rendered prompt, which tells whether reasoning has begun already."""
+        chat = submit.input if isinstance(submit.input, wire.Chat) else None
+        style = self._style if chat is not None else PLAIN
+        composer = _Composer(self._literal, style)
+        must_call = (
+            chat is not None and bool(chat.tools) and chat.tool_choice not in ("auto", "none")
+        )
+        may_call = chat is not None and bool(chat.tools) and chat.tool_choice == "auto"
+        if chat is not None and must_call:
+            body = composer.calls(chat)
+        elif submit.format is not None:
+            body = composer.answer(submit.format)
+            if chat is not None and may_call:
+                body = f"({body}) | ({composer.calls(chat)})"
+        else:
+            return None
+        source = composer.grammar(body, prompt)
+        return Matcher(self._compiled(source, composer.param), self._tokenizer.vocabulary)
+
+    def _literal(self, text: str) -> str:
+        """A text in the grammar, with its control tokens as the tokens they are."""
+        parts = (part for part in self._split.split(text) if part)
+        return " ".join(
+            f"<[{self._tokenizer.token_id(part)}]>"
+            if self._split.fullmatch(part)
+            else _quoted(part)
+            for part in parts
+        )
+
+    def _compiled(self, source: str, param: str) -> Any:
+        if (known := self._kept.get(source)) is None:
+            if len(source) > MAX_SPEC:
+                raise InvalidGrammar(
+                    param,
+                    f"It is too long: {len(source)} characters, at most {MAX_SPEC} can be used",
+                )
+            known = llguidance.LLMatcher(self._tokens(), source, limits=LIMITS)
+            if known.is_error():
+                raise InvalidGrammar(param, _reason(known.get_error()))
+            self._kept[source] = known
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(source)
+        return known.deep_copy()
+
+    def _tokens(self) -> Any:
+        with self._building:
+            if self._vocabulary is None:
+                vocabulary = _Vocabulary(self._tokenizer, self._control)
+                self._vocabulary = llguidance.LLTokenizer(
+                    llguidance.TokenizerWrapper(vocabulary),
+                    n_vocab=self._tokenizer.vocabulary,
+                    eos_token=sorted(self._tokenizer.eos_ids) or None,
+                )
+            return self._vocabulary
+
+
+def _reason(error: str) -> str:
+    """The first line of a compiler's complaint, without its place in a grammar nobody wrote."""
+    line = error.strip().splitlines()[0] if error.strip() else "unknown reason"
+    line = re.sub(r"^(at )?\d+\(\d+\): ", "", line)
+    line = re.sub(r"^failed to compile JSON schema: ", "", line)
+    line = line.replace("Unimplemented keys:", "these keywords can't be enforced:")
+    return f"The schema or grammar can't be used: {line}"
+
+
+def _too_long(param: str, source: str) -> InvalidGrammar:
+    return InvalidGrammar(
+        param, f"It is too long: {len(source)} characters, at most {MAX_SPEC} can be used"
+    )
+
+
+class _Composer:
+    """Writes one request's grammar."""
+
+    def __init__(self, literal: Any, style: Style) -> None:
+        self._literal = literal
+        self._style = style
+        self._rules: list[str] = []
+        self._named: list[dict[str, Any]] = []
+        self.param = "response_format"
+
+    def grammar(self, body: str, prompt: str) -> str:
+        lark = "\n".join([f"start: {self._reasoning(prompt)}body", f"body: {body}", *self._rules])
+        main = {"name": "main", "lark_grammar": lark}
+        return json.dumps({"grammars": [main, *self._named]}, ensure_ascii=False)
+
+    def _reasoning(self, prompt: str) -> str:
+        style = self._style
+        if style.calls is not None and style.calls.name == "harmony":
+            self._rules.append(r"THOUGHT: /(?s:.*)/")
+            begin = self._literal("<|channel|>analysis<|message|>")
+            return f"({begin} THOUGHT {self._literal('<|end|><|start|>assistant')})? "
+        if style.think is None or prompt.rstrip().endswith(style.think[1]):
+            return ""
+        begin, end = style.think
+        if (marker := self._literal(end)).startswith("<["):
+            self._rules.append(r"THOUGHT: /(?s:.*)/")
+            thought = f"THOUGHT {marker}"
+        else:  # the lazy rule ends at the first place where the marker is spelt out
+            self._rules.append(f"thought[suffix={marker}]: /(?s:.*)/")
+            thought = "thought"
+        self._rules.append(r"GAP: /\n{0,2}/")
+        if style.opened_by(prompt):
+            return f"{thought} GAP "
+        return f"({self._literal(begin)} {thought} GAP)? "
+
+    def answer(self, wanted: wire.Format) -> str:
+        if len(wanted.spec) > MAX_SPEC:
+            raise _too_long(self.param, wanted.spec)
+        harmony = self._style.calls is not None and self._style.calls.name == "harmony"
+        head = self._literal("<|channel|>final<|message|>") + " " if harmony else ""
+        match wanted.kind:
+            case "json_object":
+                self._json("answer", {"type": "object"}, self.param)
+            case "json_schema":
+                try:
+                    wanted_schema = json.loads(wanted.spec)
+                except (ValueError, RecursionError) as error:
+                    raise InvalidGrammar(self.param, f"The schema is not JSON: {error}") from error
+                self._json("answer", wanted_schema, self.param)
+            case "regex":
+                self.param = "regex"
+                spelt = llguidance.regex_to_lark(wanted.spec)
+                self._named.append({"name": "answer", "lark_grammar": f"start: /{spelt}/"})
+                return head + "@answer"
+            case "grammar":
+                self.param = "grammar"
+                self._named.append({"name": "answer", "lark_grammar": wanted.spec})
+                return head + "@answer"
+        return head + "answer"
+
+    def _json(self, rule: str, wanted: Any, param: str) -> None:
+        try:
+            ready = schema.prepared(wanted)
+        except schema.TooDeep as error:
+            raise InvalidGrammar(param, f"The schema can't be used: {error}") from error
+        if ready is True:
+            ready = {}
+        if isinstance(ready, dict):
+            ready = {**ready, "x-guidance": {"whitespace_pattern": WHITESPACE}}
+        self._rules.append(f"{rule}: %json {schema.text_of(ready)}")
+
+    def calls(self, chat: wire.Chat) -> str:
+        style = self._style.calls
+        assert style is not None  # a style of chats always knows a format
+        envelope = style.envelope
+        self.param = "tools"
+        tools = chat.tools
+        if chat.tool_choice.startswith("="):
+            self.param = "tool_choice"
+            tools = [tool for tool in tools if tool.name == chat.tool_choice[1:]]
+            if not tools:
+                raise InvalidGrammar(self.param, f"There is no tool named {chat.tool_choice[1:]!r}")
+        options = [self._call(tool, place, envelope) for place, tool in enumerate(tools)]
+        self._rules.append(f"call: {' | '.join(options)}")
+        more = f"({self._literal(envelope.between)} call)*"
+        many = chat.parallel_tool_calls and style.name != "harmony"
+        first, last = self._literal(envelope.first), self._literal(envelope.last)
+        return f"{first} call {more if many else ''} {last}".strip()
+
+    def _call(self, tool: wire.Tool, place: int, envelope: Any) -> str:
+        head = self._literal(envelope.head + tool.name + envelope.middle)
+        try:
+            wanted = schema.arguments(tool.parameters)
+        except schema.TooDeep as error:
+            raise InvalidGrammar(f"tools.{place}", f"The schema can't be used: {error}") from error
+        if wanted is None:
+            return f"{head} {_quoted('{}')} {self._literal(envelope.tail)}"
+        wanted = {**wanted, "x-guidance": {"whitespace_pattern": WHITESPACE}}
+        self._rules.append(f"arguments_{place}: %json {schema.text_of(wanted)}")
+        return f"{head} arguments_{place} {self._literal(envelope.tail)}"
