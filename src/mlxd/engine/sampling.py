@@ -37,6 +37,16 @@ class RowSampling:
     def greedy(self) -> bool:
         return self.temperature < _COLDEST or self.top_k == 1
 
+    def ranked(self, size: int) -> bool:
+        """Whether it cuts the distribution by rank."""
+        return self.top_p < 1.0 or 0 < self.top_k < size
+
+    def reach(self, size: int) -> int:
+        """How many of the likeliest tokens must be put in order for it."""
+        if self.greedy or not self.ranked(size):
+            return 1
+        return min(self.top_k or size, size)
+
     @property
     def penalised(self) -> bool:
         return (
@@ -119,7 +129,11 @@ class Sampler:
         self._all_greedy = all(r.greedy for r in rows)
         self._temperature = mx.array([[max(r.temperature, _COLDEST)] for r in rows])
         self._greedy = mx.array([r.greedy for r in rows])
-        reach = [1 if r.greedy else min(r.top_k or size, size) for r in rows]
+        drawing = [r for r in rows if not r.greedy]
+        self._any_ranked = any(r.ranked(size) for r in drawing)
+        self._all_ranked = all(r.ranked(size) for r in drawing)
+        self._ranked = mx.array([r.ranked(size) for r in rows])
+        reach = [r.reach(size) for r in rows]
         self._widest = max(reach)
         self._top_k = _column(reach, size)
         self._top_p = _column([r.top_p for r in rows], 1.0)
@@ -169,10 +183,21 @@ class Sampler:
         return mx.where(self._greedy, best, drawn)
 
     def _draw(self, logits: mx.array, u: mx.array) -> mx.array:
-        if self._top_k is None and self._top_p is None:
-            weights = _exp(logits - mx.max(logits, axis=-1, keepdims=True))
-            return _invert(self._above_floor(weights), u)
-        order = self._ranked(logits)
+        """Rows that cut the distribution by rank draw in order of rank, the others in order of
+        token id: each as it would alone."""
+        if not self._any_ranked:
+            return self._draw_whole(logits, u)
+        drawn = self._draw_ranked(logits, u)
+        if self._all_ranked:
+            return drawn
+        return mx.where(self._ranked, drawn, self._draw_whole(logits, u))
+
+    def _draw_whole(self, logits: mx.array, u: mx.array) -> mx.array:
+        weights = _exp(logits - mx.max(logits, axis=-1, keepdims=True))
+        return _invert(self._above_floor(weights), u)
+
+    def _draw_ranked(self, logits: mx.array, u: mx.array) -> mx.array:
+        order = self._order(logits)
         ranked = mx.take_along_axis(logits, order, axis=-1)
         weights = _exp(ranked - ranked[:, :1])
         if self._top_k is not None:
@@ -190,7 +215,7 @@ class Sampler:
             return weights
         return mx.where(weights >= self._min_p, weights, 0.0)
 
-    def _ranked(self, logits: mx.array) -> mx.array:
+    def _order(self, logits: mx.array) -> mx.array:
         """Token ids, likeliest first: only as many as the widest top_k of the batch can reach."""
         if self._widest == self._size:
             return mx.argsort(-logits, axis=-1)
