@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mlxd.wire import (
+    CallDelta,
     Cancel,
     Chat,
     Down,
@@ -47,6 +48,7 @@ class Answer:
     tokens: list[int] = field(default_factory=list)
     text: str = ""
     reasoning: str = ""
+    calls: list[CallDelta] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     finish: Finish | None = None
     why: Why = ""
@@ -62,6 +64,7 @@ class Answer:
         self.tokens += event.tokens
         self.text += event.text
         self.reasoning += event.reasoning
+        self.calls += event.calls
         self.logprobs += event.logprobs
         self.finish, self.why, self.usage = event.finish, event.why, event.usage
 

@@ -16,6 +16,7 @@ from . import kv
 from .backends import Backend
 from .job import Job
 from .sampling import History, Sampled, Sampler
+from .text import GrammarFault
 
 
 @dataclass(eq=False)
@@ -141,7 +142,8 @@ class Batch:
             self._backend.vocabulary,
         )
 
-    def launch(self) -> Flight:
+    def launch(self, allowed: npt.NDArray[np.bool_] | None = None) -> Flight:
+        """Start a step. `allowed` is what `masks` made of the rows' grammars."""
         assert self._sampler is not None
         logits = self._backend.decode(
             self._inputs, self._cache, self._deltas if self._backend.has_rope_delta else None
@@ -151,7 +153,7 @@ class Batch:
             fresh = [float(r.fed >= len(r.job.prompt)) for r in self.rows]
             self._history.add(self._inputs, mx.array(fresh))
         positions = [r.launched for r in self.rows]
-        sampled = self._sampler(logits, positions, self._history, self._allowed())
+        sampled = self._sampler(logits, positions, self._history, allowed)
         mx.async_eval(sampled.arrays())
         self._inputs = sampled.tokens
         for row in self.rows:
@@ -159,19 +161,24 @@ class Batch:
             row.launched += 1
         return Flight(list(self.rows), sampled)
 
-    def _allowed(self) -> npt.NDArray[np.bool_] | None:
+    def masks(self) -> tuple[npt.NDArray[np.bool_] | None, list[tuple[Row, GrammarFault]]]:
+        """What each row's grammar allows next, and the rows whose grammar failed them."""
+        faults: list[tuple[Row, GrammarFault]] = []
         if not self.guided:
-            return None
+            return None, faults
         size = self._backend.vocabulary
         allowed = np.ones((len(self.rows), size), dtype=np.bool_)
         for i, row in enumerate(self.rows):
-            matcher = row.job.matcher
-            packed = matcher.mask() if matcher is not None else None
+            try:
+                packed = row.job.matcher.mask() if row.job.matcher is not None else None
+            except GrammarFault as fault:
+                faults.append((row, fault))
+                continue
             if packed is not None:
-                bits = np.unpackbits(packed.view(np.uint8), bitorder="little")
+                bits = np.unpackbits(packed.view(np.uint8), bitorder="little")[:size]
                 allowed[i] = False
-                allowed[i, : len(bits)] = bits[:size].astype(np.bool_)
-        return allowed
+                allowed[i, : len(bits)] = bits
+        return allowed, faults
 
     def take_cache(self, row: Row) -> kv.Cache:
         """A copy of what the row has in the cache, the row's own from now on."""

@@ -8,7 +8,7 @@ from mlxd.wire import Failed, Priority, Submit
 
 from .prefix import Key
 from .sampling import RowSampling
-from .text import Reply
+from .text import Matcher, Reply
 
 
 class Refused(Exception):
@@ -44,7 +44,7 @@ class Job:
     budget: int = 0
     clamped: bool = False
     eos: frozenset[int] = frozenset()
-    matcher: Any = None
+    matcher: Matcher | None = None
     reply: Reply | None = None
 
     # of the step thread

@@ -17,7 +17,16 @@ from .backends import ImageReader, picture_key
 from .job import Job, Refused
 from .prefix import key_of
 from .sampling import RowSampling
-from .text import PLAIN, InvalidChat, Reply, Style, Template, Tokenizer
+from .text import (
+    PLAIN,
+    Grammars,
+    InvalidChat,
+    InvalidGrammar,
+    Reply,
+    Style,
+    Template,
+    Tokenizer,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +60,7 @@ class Preparer:
         self._tokenizer = tokenizer
         self._template = template
         self._style = style
+        self._grammars = Grammars(tokenizer, style)
         self._images = images
         self._defaults = defaults
         self._bounds = bounds
@@ -77,7 +87,7 @@ class Preparer:
                 self._prepare(job)
             except Refused as error:
                 self._refused(job, error.failed(job.id))
-            except InvalidChat as error:
+            except (InvalidChat, InvalidGrammar) as error:
                 self._refused(job, Failed(job.id, "client", str(error), error.param))
             except Exception as error:
                 log.exception("request %d can't be prepared", job.id)
@@ -96,6 +106,7 @@ class Preparer:
         job.clamped = asked is None or asked > room
         job.budget = room if asked is None else min(asked, room)
         job.sampling = self._sampling(submit)
+        job.matcher = self._grammars.for_request(submit, text)
         self._open_reply(job, text)
 
     def _tokenise(self, job: Job) -> str:
@@ -182,10 +193,13 @@ class Preparer:
             stop=job.submit.stop,
             tools=tools,
             parse_tools=bool(tools) and chat is not None and chat.tool_choice != "none",
-            constrained=job.submit.format is not None,
+            parallel=chat is None or chat.parallel_tool_calls,
+            constrained=job.matcher is not None,
         )
         for token in job.generated:
             job.reply.push(token)
+            if job.matcher is not None:
+                job.matcher.advance(token)
         job.written = len(job.generated)
 
 

@@ -32,6 +32,7 @@ from .scheduler import (
     next_to_admit,
     next_to_prefill,
 )
+from .text import GrammarFault
 from .writer import Reason, Writer
 
 log = logging.getLogger(__name__)
@@ -276,7 +277,7 @@ class Stepper:
             self._land(self._flight)
             self._flight = None
         began = time.perf_counter()
-        ahead = None if not self.batch.rows or self.batch.exhausted else self.batch.launch()
+        ahead = self._launch()
         landed = self._land(self._flight)
         self._flight = ahead
         if landed and ahead is not None:
@@ -286,41 +287,57 @@ class Stepper:
             if self.steps % STEPS_BETWEEN_TRIMS == 0:
                 mx.clear_cache()
 
+    def _launch(self) -> Flight | None:
+        allowed, faults = self.batch.masks()
+        for row, fault in faults:
+            self._fail(row.job, fault)
+        if faults:
+            self.batch.drop([row for row, _ in faults])
+            return self._launch()
+        if not self.batch.rows or self.batch.exhausted:
+            return None
+        return self.batch.launch(allowed)
+
     def _land(self, flight: Flight | None) -> bool:
         """Read a launched step and act on its tokens."""
         if flight is None:
             return False
         reads = flight.read()
         self._faults = 0
-        ended = []
-        for read in reads:
-            if read.row.job.cancelled:
-                continue
-            if not read.healthy:
-                self._sick(read.row)
-                ended.append(read.row)
-            elif self._accept(read):
-                ended.append(read.row)
+        ended = [r.row for r in reads if not r.row.job.cancelled and self._ends(r)]
         self.writer.flush()
         self._end(ended)
         return bool(reads)
+
+    def _ends(self, read: Read) -> bool:
+        """Take a row's token; true when nothing more is to come from it."""
+        if not read.healthy:
+            self._sick(read.row)
+            return True
+        try:
+            return self._accept(read)
+        except GrammarFault as fault:
+            self._fail(read.row.job, fault)
+            return True
 
     def _accept(self, read: Read) -> bool:
         """Take one token; true when it was the row's last."""
         job = read.row.job
         job.generated.append(read.token)
         finish: Reason | None = None
-        if read.token in job.eos:
+        if read.token in job.eos or self._follow(job, read.token):
             finish = "stop"
-        else:
-            if job.matcher is not None:
-                job.matcher.advance(read.token)
-            if job.matcher is not None and job.matcher.finished:
-                finish = "stop"
-            elif job.left <= 0:
-                finish = "length"
+        elif job.left <= 0:
+            finish = "length"
         self.writer.token(job, read.token, read.logprob, read.top, finish)
         return finish is not None
+
+    def _follow(self, job: Job, token: int) -> bool:
+        """Advance the row's grammar; true when nothing may follow."""
+        if job.matcher is None:
+            return False
+        job.matcher.advance(token)
+        return job.matcher.finished
 
     def _sick(self, row: Row) -> None:
         self.prefix.shrink(0)  # whichever entry it came from must not serve again
