@@ -8,6 +8,8 @@ those which the template wrote can become one, and all else is tokenised as ever
 """
 
 import re
+from collections.abc import Collection
+from os.path import commonprefix
 from typing import Any
 
 import tokenizers
@@ -19,70 +21,87 @@ _ESCAPED = re.compile(r"\\ufdd([01])")
 
 
 class Rendered(str):
-    """A rendered prompt. As a string it is clean; `marked` tells client text from control tokens,
-    and is empty when clients wrote nothing that could be taken for one."""
+    """A rendered prompt. As a string it is clean. Encoded as it is, it becomes the tokens that the
+    template meant, whatever clients wrote; that knowledge is lost where it is cut or joined."""
 
-    __slots__ = ("marked",)
+    __slots__ = ("_guard", "marked")
     marked: str
+    _guard: "Guard"
 
     @classmethod
-    def of(cls, marked: str) -> "Rendered":
+    def of(cls, marked: str, guard: "Guard") -> "Rendered":
         clean = _MARKS.sub("", marked)
         self = cls(clean)
+        # Most clients write nothing that could be taken for a control token.
         self.marked = "" if len(clean) == len(marked) else marked
+        self._guard = guard
         return self
+
+    def ids(self) -> list[int]:
+        return self._guard.encode(self.marked)
 
 
 def unescape_marks(text: str) -> str:
     return _ESCAPED.sub(lambda match: _OPEN if match[1] == "0" else _CLOSE, text)
 
 
-def _ends_of(tokens: list[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What a text must end or begin with to complete a control token with its neighbour."""
-    heads = {token[:cut] for token in tokens for cut in range(1, len(token))}
-    tails = {token[cut:] for token in tokens for cut in range(1, len(token))}
-    head = "|".join(map(re.escape, sorted(heads, key=len, reverse=True))) or "(?!)"
-    tail = "|".join(map(re.escape, sorted(tails, key=len, reverse=True))) or "(?!)"
-    return re.compile(f"(?:{head})\\Z"), re.compile(f"(?:{tail})")
+def _any_of(strings: Collection[str]) -> str:
+    """A pattern for any of the strings, the longest first. It shares their beginnings, because
+    some vocabularies have a thousand placeholders."""
+    shared = commonprefix(list(strings))
+    if len(strings) == 1 or shared:
+        rest = {string[len(shared) :] for string in strings}
+        return re.escape(shared) + (_any_of(rest) if rest != {""} else "")
+    groups: dict[str, set[str]] = {}
+    for string in sorted(strings):
+        groups.setdefault(string[:1], set()).add(string)
+    optional = "?" if groups.pop("", None) else ""
+    return f"(?:{'|'.join(map(_any_of, groups.values())) or '(?!)'}){optional}"
 
 
 class Guard:
-    def __init__(self, backend: tokenizers.Tokenizer, added: dict[int, Any]) -> None:
+    """`added`: the tokenizer's added tokens. Control tokens are the special ones among them, and
+    those in `markers`."""
+
+    def __init__(
+        self, backend: tokenizers.Tokenizer, added: dict[int, Any], markers: Collection[str]
+    ) -> None:
         self._backend = backend
         self._added = added
         self._twin: tokenizers.Tokenizer | None = None
-        self.protect(())
-
-    def protect(self, markers: tuple[str, ...]) -> None:
-        """Which tokens are control tokens: the special ones, and the added ones in `markers`."""
         self._control = {
             entry.content: token
-            for token, entry in self._added.items()
+            for token, entry in added.items()
             if (entry.special or entry.content in markers) and entry.content.strip()
         }
-        longest = sorted(self._control, key=len, reverse=True)
-        any_token = "|".join(map(re.escape, longest)) or "(?!)"
+        any_token = _any_of(self._control)
         self._tokens = re.compile(any_token)
         self._found = re.compile(f"{_OPEN}({any_token}){_CLOSE}|([{_OPEN}{_CLOSE}])|({any_token})")
-        self._head, self._tail = _ends_of(longest)
-        self._twin = None
+        # What a text must end or begin with to complete a control token with its neighbour.
+        self._heads = {token[:cut] for token in self._control for cut in range(1, len(token))}
+        self._tails = {token[cut:] for token in self._control for cut in range(1, len(token))}
+        self._longest = max(map(len, self._control), default=0)
 
-    def mark(self, value: Any) -> Any:
-        """The same JSON value with marks in its strings, keys included, where they are needed."""
+    def mark(self, value: Any, spare: Collection[str] = ()) -> Any:
+        """The same JSON value with marks in its strings, keys included, where they are needed.
+        What is in `spare` may stay a control token."""
         if isinstance(value, str):
-            return self._mark(value)
+            return self._mark(value, spare)
         if isinstance(value, dict):
-            return {self._mark(str(key)): self.mark(item) for key, item in value.items()}
+            return {self._mark(str(key), ()): self.mark(v, spare) for key, v in value.items()}
         if isinstance(value, list | tuple):
-            return [self.mark(item) for item in value]
+            return [self.mark(item, spare) for item in value]
         return value
 
-    def _mark(self, text: str) -> str:
+    def _mark(self, text: str, spare: Collection[str]) -> str:
         text = _MARKS.sub("\N{REPLACEMENT CHARACTER}", text)
-        marked = self._tokens.sub(f"{_OPEN}\\g<0>{_CLOSE}", text)
-        if self._tail.match(text):
+        marked = self._tokens.sub(
+            lambda found: found[0] if found[0] in spare else f"{_OPEN}{found[0]}{_CLOSE}", text
+        )
+        cuts = range(1, min(self._longest, len(text) + 1))
+        if any(text[:cut] in self._tails for cut in cuts):
             marked = _CLOSE + marked
-        if self._head.search(text, max(0, len(text) - 64)):
+        if any(text[-cut:] in self._heads for cut in cuts):
             marked += _OPEN
         return marked
 
@@ -130,8 +149,7 @@ class Guard:
                     special=False,
                 )
             ])  # fmt: skip
-            known = twin.token_to_id(content)
-            if known is not None and known != token:
+            if (known := twin.token_to_id(content)) is not None:
                 true[known] = token
         self._forbidden = {token: text for text, token in self._control.items()}
         self._true, self._twin = true, twin

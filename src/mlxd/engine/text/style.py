@@ -1,18 +1,9 @@
 from dataclasses import dataclass
 
 from .calls import Format, format_of
+from .markers import THINKING
 from .template import Template
 from .tokenizer import Tokenizer
-
-# Pairs that mark reasoning, by how specific they are.
-THINKING = (
-    ("<|channel>thought", "<channel|>"),
-    ("<|think:start|>", "<|think:end|>"),
-    ("<longcat_think>", "</longcat_think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<seed:think>", "</seed:think>"),
-    ("<think>", "</think>"),
-)
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ from mlxd import wire
 
 from .guard import Rendered
 from .jinja import TemplateRefused, compile_template, render_bounded
+from .markers import KNOWN, THINKING
 from .tokenizer import Tokenizer, UnusableModel, read_json
 
 # For models without a template: speakers by name, in words that every model has read.
 PLAIN = """\
 {%- for message in messages -%}
 {{ message.role | capitalize }}: {% if message.content is string %}{{ message.content }}
-{%- else %}{% for part in message.content or [] %}{{ part.text }}{% endfor %}{% endif %}
-
-{% endfor -%}
+{%- else %}{% for part in message.content or [] %}{{ part.text }}{% endfor %}{% endif -%}
+{{ '\\n\\n' }}
+{%- endfor -%}
 {%- if add_generation_prompt %}Assistant:{% endif -%}
 """
 
@@ -26,6 +27,8 @@ RESERVED = frozenset(
     {"messages", "tools", "documents", "chat_template", "add_generation_prompt",
      "continue_final_message", "tokenize", "return_dict", "conversation"}
 )  # fmt: skip
+
+REASONING = frozenset(marker for pair in THINKING for marker in pair)
 
 # An added token that a template writes itself, such as <tool_call>, is as good as a special one.
 _BRACKETED = re.compile(r"[<\[]\S+[>\]]")
@@ -124,11 +127,11 @@ class Template:
         except jinja2.TemplateError as error:
             raise UnusableModel(f"The model's chat template is broken: {error}") from error
         self.source = source
+        self._reserved = RESERVED | self._template.environment.globals.keys()
         self.renders_tools = bool(re.search(r"\btools\b", source))
         self._named = tokenizer.named
-        self._guard = tokenizer.guard
-        written = (text for text in tokenizer.added.values() if _BRACKETED.fullmatch(text))
-        self._guard.protect(tuple(text for text in written if text in source))
+        written = {t for t in tokenizer.added.values() if _BRACKETED.fullmatch(t) and t in source}
+        self._guard = tokenizer.guard(KNOWN | written)
 
     @classmethod
     def load(cls, folder: Path, tokenizer: Tokenizer) -> "Template":
@@ -138,7 +141,7 @@ class Template:
         """The prompt. Encode it as it is returned: it knows which parts the client wrote."""
         if not chat.messages:
             raise InvalidChat("messages is empty; send at least one message")
-        if refused := sorted(RESERVED & chat.template_kwargs.keys()):
+        if refused := sorted(self._reserved & chat.template_kwargs.keys()):
             raise InvalidChat(
                 f"{refused[0]} can't be set through chat_template_kwargs",
                 f"chat_template_kwargs.{refused[0]}",
@@ -146,12 +149,16 @@ class Template:
         tools = [_tool(tool) for tool in chat.tools] if chat.tool_choice != "none" else []
         client = self._guard.mark({
             **chat.template_kwargs,
-            "messages": [_message(message, i) for i, message in enumerate(chat.messages)],
             "tools": tools or None,
         })  # fmt: skip
-        variables = self._named | client | {"add_generation_prompt": True}
+        client["messages"] = [
+            # Clients send reasoning back within an answer, where templates cut it out.
+            self._guard.mark(_message(m, i), REASONING if m.role == "assistant" else ())
+            for i, m in enumerate(chat.messages)
+        ]
+        variables = client | self._named | {"add_generation_prompt": True}
         try:
-            return Rendered.of(render_bounded(self._template, variables))
+            return Rendered.of(render_bounded(self._template, variables), self._guard)
         except TemplateRefused as error:
             raise InvalidChat(f"The model's chat template refused the messages: {error}") from error
         except Exception as error:  # a template may fail on its input in any way Python knows

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,6 @@ class Tokenizer:
         self._spell, self.strips_first_space = spelling(json.loads(state))
         self._bytes: dict[int, bytes] = {}
         self._silent: dict[tuple[str, ...], frozenset[int]] = {}
-        self.guard = Guard(backend, added)
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
@@ -107,7 +106,7 @@ class Tokenizer:
     def encode(self, text: str, *, add_special: bool = False) -> list[int]:
         """Ids of a text. In a `Rendered` one, what clients wrote forms no control tokens."""
         if isinstance(text, Rendered) and text.marked:
-            return self.guard.encode(text.marked)
+            return text.ids()
         ids: list[int] = self._backend.encode(text, add_special_tokens=add_special).ids
         return ids
 
@@ -136,6 +135,10 @@ class Tokenizer:
 
     def token_text(self, token: int) -> str:
         return self.token_bytes(token).decode("utf-8", "replace")
+
+    def guard(self, markers: Collection[str]) -> Guard:
+        """Keeps clients' text from becoming special tokens, or any of `markers`."""
+        return Guard(self._backend, self._backend.get_added_tokens_decoder(), markers)
 
     def silent(self, markers: tuple[str, ...]) -> frozenset[int]:
         """The special tokens that say nothing to a client: all but the markers of a style."""
