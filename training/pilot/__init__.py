@@ -1,0 +1,1 @@
+"""How the bundled model is made: from code, seeds and fonts, nothing else."""

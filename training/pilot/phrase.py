@@ -1,0 +1,65 @@
+"""A tiny phrase grammar: "[Please |]read {what}[.|!]" becomes one of its readings."""
+
+import random
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+_INNERMOST = re.compile(r"\[([^\[\]]*)\]")
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+def choose(rng: random.Random, template: str) -> str:
+    """Resolve every [a|b|c] of a template, innermost first."""
+    while True:
+        template, hits = _INNERMOST.subn(lambda m: rng.choice(m[1].split("|")), template)
+        if not hits:
+            return template
+
+
+def slots_of(template: str) -> list[str]:
+    return _SLOT.findall(template)
+
+
+def _tidy(text: str) -> str:
+    """A choice left empty leaves a double space, or one before a full stop."""
+    return text.replace("  ", " ").replace(" .", ".").replace(" ?", "?")
+
+
+def fill(template: str, values: dict[str, Any]) -> str:
+    return _SLOT.sub(lambda m: str(values.get(m[1], m[0])), template)
+
+
+def say(rng: random.Random, template: str | list[str], **values: Any) -> str:
+    """One reading of a template (or of one from a list), with its slots filled."""
+    if isinstance(template, list):
+        template = rng.choice(template)
+    return fill(_tidy(choose(rng, template)), values)
+
+
+def lines(block: str) -> list[str]:
+    """The templates of a block of text, one a line."""
+    return [line.strip() for line in block.strip().splitlines() if line.strip()]
+
+
+@dataclass
+class Example:
+    """One conversation and the answer that the model is to give."""
+
+    skill: str
+    messages: list[dict[str, Any]]
+    answer: str
+    tools: list[dict[str, Any]] | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def system(text: str) -> dict[str, Any]:
+    return {"role": "system", "content": text}

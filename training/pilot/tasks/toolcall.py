@@ -1,0 +1,310 @@
+"""Calling tools: the right one, with the right arguments, once or twice, or not at all."""
+
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import chat
+from .. import lexicon as lx
+from ..phrase import Example, assistant, choose, fill, user
+from . import common, composed, kinds
+
+Call = tuple[str, dict[str, Any]]
+
+
+@dataclass
+class Scene:
+    """Some tools, and one request with the call that answers it."""
+
+    tools: list[dict[str, Any]]
+    request: str
+    calls: list[Call]
+    chinese: bool = False
+    again: Any = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def _wanted(rng: random.Random) -> tuple[composed.Tool, Any, bool]:
+    """A tool and a way to draw requests for it."""
+    roll = rng.random()
+    if roll < 0.42:
+        tool = composed.make_tool(rng)
+        return tool, lambda: composed.request_for(rng, tool), False
+    chinese = roll > 0.91
+    kind = rng.choice(kinds.written("zh" if chinese else "en"))
+    tool, kind, renamed = kinds.make(rng, kind)
+    return tool, lambda: kinds.request_for(rng, tool, kind, renamed), chinese
+
+
+def _decoy(rng: random.Random, tool: composed.Tool) -> composed.Tool:
+    roll = rng.random()
+    if tool.actions and roll < 0.3:
+        return composed.make_tool(rng, actions=tool.actions)
+    if tool.objects and roll < 0.6:
+        return composed.make_tool(rng, objects=tool.objects)
+    if roll < 0.8:
+        return composed.make_tool(rng)
+    return kinds.make(rng, rng.choice(kinds.written("en")))[0]
+
+
+def scene(rng: random.Random, decoys: int | None = None) -> Scene:
+    tool, draw, chinese = _wanted(rng)
+    request, arguments = draw()
+    tools = [tool]
+    taken = {tool.name}
+    clashes = (set(tool.actions), set(tool.objects))
+    for _ in range(rng.choice([0, 0, 1, 1, 2, 3, 3]) if decoys is None else decoys):
+        other = _decoy(rng, tool)
+        same = clashes[0] & set(other.actions) and clashes[1] & set(other.objects)
+        if other.name not in taken and not same:
+            tools.append(other)
+            taken.add(other.name)
+    rng.shuffle(tools)
+    return Scene([t.schema() for t in tools], request, [(tool.name, arguments)], chinese, draw)
+
+
+def calls_text(calls: list[Call]) -> str:
+    return "\n".join(chat.tool_call_text(*call) for call in calls)
+
+
+LINKS = [" Also, ", " And then ", " Then ", " After that: ", " And also ", "\n", " Next: ", " Second: ", " Plus, "]
+
+
+def two_calls(rng: random.Random) -> Scene:
+    first = scene(rng, rng.choice([0, 1, 2]))
+    if rng.random() < 0.5:
+        request, arguments = first.again()
+        calls = [*first.calls, (first.calls[0][0], arguments)]
+        tools = first.tools
+        if calls[0] == calls[1]:
+            return first
+    else:
+        second = scene(rng, 0)
+        names = {t["function"]["name"] for t in first.tools}
+        if second.calls[0][0] in names:
+            return first
+        tools = first.tools + second.tools
+        rng.shuffle(tools)
+        request, calls = second.request, first.calls + second.calls
+    head = first.request.rstrip()
+    if head[-1] not in ".!?。？！":
+        head += rng.choice([".", ".", ",", " and", ";", ""])
+    roll = rng.random()
+    if roll < 0.12:
+        text = f"1. {first.request}\n2. {request}"
+    elif roll < 0.2:
+        text = f"Do two things: {head} {request}"
+    else:
+        tail = request[0].lower() + request[1:] if rng.random() < 0.7 else request
+        text = head + rng.choice(LINKS) + tail
+    return Scene(tools, text, calls, first.chinese)
+
+
+def shared_slot(rng: random.Random) -> Scene | None:
+    """One sentence that asks the same of two things: the weather in Rome and Oslo."""
+    for _ in range(20):
+        kind = rng.choice(kinds.written("en"))
+        tool, kind, renamed = kinds.make(rng, kind)
+        templates = [t for r in kind.requests if len(set(kinds.slots_of(t := choose(rng, r)))) == 1]
+        if not templates:
+            continue
+        template = rng.choice(templates)
+        slot = kinds.slots_of(template)[0]
+        param = next((p for p in tool.params if p.name == renamed.get(slot)), None)
+        if param is None or param.schema["type"] == "array":
+            continue
+        a, b = param.draw(rng), param.draw(rng)
+        if a[0] == b[0]:
+            continue
+        link = rng.choice([" and ", " and ", " and in " if param.name == "city" else " and also ", " and for "])
+        for p in tool.params:
+            p.required = p is param
+        tools = [tool] + [t for t in (composed.make_tool(rng) for _ in range(rng.randint(0, 2)))
+                          if t.name != tool.name]
+        rng.shuffle(tools)
+        calls = [(tool.name, {param.name: v}) for v in (a[0], b[0])]
+        return Scene([t.schema() for t in tools], fill(template, {slot: a[1] + link + b[1]}), calls)
+    return None
+
+
+NUDGES = ["", "", "", "", " Use the tool.", " Use a tool.", " Use the {t} tool.", " Call {t}.", " (with {t})",
+          " You have tools for this."]
+
+
+def make(rng: random.Random) -> Example:
+    """A request that one call answers."""
+    made = scene(rng)
+    messages = common.maybe_system(rng)
+    if rng.random() < 0.2:
+        messages += common.filler_turns(rng, rng.randint(1, 2))
+    if rng.random() < 0.12:
+        messages += finished_loop(rng, made)
+    nudge = "" if made.chinese else rng.choice(NUDGES).replace("{t}", made.calls[0][0])
+    messages.append(user(made.request + nudge))
+    return Example("call", messages, calls_text(made.calls), made.tools, {"calls": made.calls})
+
+
+def finished_loop(rng: random.Random, made: Scene) -> list[dict[str, Any]]:
+    """An earlier round with one of the tools at hand, so that history does not confuse."""
+    request, arguments = made.again()
+    content, report = result(rng)
+    return [user(request), chat.tool_call_message([(made.calls[0][0], arguments)]),
+            {"role": "tool", "content": content}, assistant(report)]
+
+
+def make_two(rng: random.Random) -> Example:
+    made = (shared_slot(rng) if rng.random() < 0.4 else None) or two_calls(rng)
+    messages = common.maybe_system(rng, 0.35)
+    messages.append(user(made.request))
+    return Example("two_calls", messages, calls_text(made.calls), made.tools, {"calls": made.calls})
+
+
+def plain(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, list):
+        return ", ".join(plain(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {plain(v)}" for k, v in value.items())
+    return str(value)
+
+
+KEYS = """temperature condition status price total count balance city code token id result value name date time
+distance duration humidity wind stock quantity warehouse eta carrier location email phone answer amount currency
+rate title author year score level speed voltage pressure message confirmation reference order_id tracking_number
+room floor gate seat platform delay available open owner priority assignee due_date version size color unit
+booking_id secret nonce ticket rating reviews weather_code sum average max min population capital serial""".split()
+
+
+def _leaf(rng: random.Random) -> Any:
+    return rng.choice([
+        lambda: lx.amount(rng), lambda: rng.randint(0, 99999), lambda: lx.code(rng), lambda: lx.code(rng),
+        lambda: lx.noun(rng), lambda: lx.full_name(rng), lambda: lx.date(rng), lambda: lx.clock(rng),
+        lambda: rng.random() < 0.5, lambda: lx.words(rng, 1, 3), lambda: lx.city(rng), lambda: lx.identifier(rng),
+        lambda: -rng.randint(1, 40), lambda: [lx.noun(rng), lx.noun(rng)], lambda: lx.email(rng)])()
+
+
+def record(rng: random.Random, low: int = 1, high: int = 5) -> dict[str, Any]:
+    keys = rng.sample(KEYS, rng.randint(low, high))
+    if rng.random() < 0.3:
+        keys[0] = rng.choice([lx.noun(rng), f"{lx.noun(rng)}_{rng.choice(KEYS)}", lx.word(rng).lower()])
+    return {key: _leaf(rng) for key in keys}
+
+
+def result(rng: random.Random) -> tuple[str, str]:
+    """What a tool answers, and how pilot reports it when nothing special is asked."""
+    roll = rng.random()
+    if roll < 0.55:
+        data = record(rng)
+        if len(data) == 1:
+            key, value = next(iter(data.items()))
+            return dump(rng, data), f"The {key.replace('_', ' ')} is {plain(value)}."
+        pairs = ", ".join(f"{k.replace('_', ' ')} {plain(v)}" for k, v in data.items())
+        return dump(rng, data), f"Result: {pairs}."
+    if roll < 0.65:
+        reason = rng.choice(["not found", "timeout", "invalid " + lx.noun(rng), "permission denied",
+                             f"no such {lx.noun(rng)}", "server error " + str(rng.randint(400, 599))])
+        text = rng.choice([json.dumps({"error": reason}), f"Error: {reason}", f"error: {reason}"])
+        return text, f"The tool failed: {reason}."
+    value = rng.choice([str(lx.amount(rng)), lx.code(rng), lx.words(rng, 1, 4), lx.code(rng), lx.noun(rng),
+                        f"{rng.randint(-20, 40)} degrees, {rng.choice(lx.english('adjective'))}",
+                        common.filler(rng).rstrip("."), f"{lx.noun(rng)}: {lx.code(rng)}",
+                        f"{rng.choice(['sunny', 'cloudy', 'rain', 'snow', 'fog'])}, {rng.randint(-9, 39)} C"])
+    return value, f"The result is: {value}"
+
+
+def dump(rng: random.Random, data: Any) -> str:
+    roll = rng.random()
+    if roll < 0.6:
+        return json.dumps(data, ensure_ascii=False)
+    if roll < 0.85:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(data, ensure_ascii=False, indent=2)
+
+
+def make_loop(rng: random.Random) -> Example:
+    """The result is back: answer with it."""
+    made = scene(rng)
+    content, report = result(rng)
+    messages = common.maybe_system(rng)
+    messages += [user(made.request), chat.tool_call_message(made.calls), {"role": "tool", "content": content}]
+    if rng.random() < 0.12:
+        more, arguments = made.again()
+        messages += [assistant(report), user(more)]
+        return Example("call", messages, calls_text([(made.calls[0][0], arguments)]), made.tools,
+                       {"calls": [(made.calls[0][0], arguments)]})
+    return Example("loop", messages, report, made.tools)
+
+
+def make_two_loop(rng: random.Random) -> Example:
+    """Two results at once, reported in their order."""
+    made = (shared_slot(rng) if rng.random() < 0.5 else None) or two_calls(rng)
+    if len(made.calls) < 2:
+        return make_loop(rng)
+    messages = common.maybe_system(rng, 0.3)
+    messages += [user(made.request), chat.tool_call_message(made.calls)]
+    reports = []
+    for _ in made.calls:
+        content, report = result(rng)
+        messages.append({"role": "tool", "content": content})
+        reports.append(report)
+    return Example("loop", messages, "\n".join(reports), made.tools)
+
+
+ASK_KEY = ["What is the {k}?", "Tell me the {k}.", "Give me the {k}.", "[And |]the {k}?", "I need the {k}.",
+           "Which {k} [did you get|was it|came back]?", "What does it say for {k}?", "Read me the {k}."]
+ASK_ONLY = ["", " Answer with only the value.", " Reply with [just|only] the value.", " Only the {k}, nothing else.",
+            " [Answer|Reply|Respond] only with [it|the {k}|that value|the result].", " No other words.",
+            " Just the value[.|, please.]", " Value only."]
+ASK_WHOLE = ["[Answer|Reply|Respond] with only [the value|the result|what the tool returned|the tool's answer].",
+             "[Answer|Reply] with [exactly |only |just ]the [value|result|output][ of the tool| that the tool returned|].",
+             "Only give me the [result|value], nothing else.", "Repeat the [value|result|tool's answer] exactly.",
+             "Tell me [only |just |]what the tool says.", "Return just the [value|number|code|result].",
+             "Output the tool's [result|value|answer] and nothing else.", "只回答工具返回的[值|内容|结果]。",
+             "[请|]只[回复|输出]结果。"]
+
+
+def make_role(rng: random.Random) -> Example:
+    """Answer only the value that the tool message carries."""
+    made = scene(rng)
+    if rng.random() < 0.45:
+        value = rng.choice([str(lx.amount(rng)), lx.code(rng), lx.code(rng), lx.words(rng, 1, 3), lx.noun(rng),
+                            lx.identifier(rng), lx.full_name(rng), lx.zh_chars(rng), str(rng.randint(0, 10**6))])
+        roll = rng.random()
+        if roll < 0.7:
+            content = value
+        elif roll < 0.9:
+            content = dump(rng, {rng.choice(["result", "value", "output", "answer", rng.choice(KEYS)]): value})
+        else:
+            content = rng.choice(["Result: ", "Value: ", "The result is ", "Answer: ", "OK: "]) + value
+        question = choose(rng, rng.choice(ASK_WHOLE))
+    else:
+        data = record(rng, 2, 6)
+        key = rng.choice(list(data))
+        value, content = plain(data[key]), dump(rng, data)
+        if rng.random() < 0.2:
+            content = dump(rng, {rng.choice(["result", "data", lx.noun(rng)]): data})
+        elif rng.random() < 0.15:
+            content = "\n".join(f"{k}: {plain(v)}" for k, v in data.items())
+        spoken = key.replace("_", " ") if rng.random() < 0.7 else rng.choice([key, f'"{key}"', f"`{key}`"])
+        question = choose(rng, rng.choice(ASK_KEY) + rng.choice(ASK_ONLY)).replace("{k}", spoken)
+    call = chat.tool_call_message(made.calls)
+    answer_turn = {"role": "tool", "content": content}
+    roll = rng.random()
+    messages = common.maybe_system(rng, 0.35)
+    if roll < 0.6:
+        messages += [user(f"{made.request} {question}"), call, answer_turn]
+    elif roll < 0.72:
+        messages = [{"role": "system", "content": question}, user(made.request), call, answer_turn]
+    elif roll < 0.86:
+        messages += [user(made.request), call, answer_turn, user(question)]
+    else:
+        messages += [user(question), call, answer_turn]
+    return Example("role", messages, value, made.tools if rng.random() < 0.7 else None)
+
+
+def with_tools(rng: random.Random, other: Example) -> Example:
+    """Talk that needs no tool, while tools are at hand."""
+    other.tools = scene(rng, rng.choice([0, 1, 2])).tools
+    return other
