@@ -7,16 +7,18 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import mlx.core as mx
 
 from mlxd import __version__
 from mlxd.machine import backend as device_kind
 from mlxd.machine import memory
-from mlxd.wire import EngineEnd, Failed, Hello, Progress, Sampling
+from mlxd.wire import Down, EngineEnd, Failed, Hello, Progress, Sampling
 
-from . import backends
+from . import backends, embedding
+from .backends.base import arrays_of, read_config
+from .embedding import EmbeddingEngine, Encoder
 from .engine import Engine, Jobs, tell_ended
 from .job import Job
 from .prepare import Bounds, Preparer
@@ -38,10 +40,16 @@ PREFIX_SHARE = 0.4
 REUSE_SHARE = 0.1
 
 
+class Loaded(Protocol):
+    """What the process runs: fed by the reader thread, running on the step thread."""
+
+    def receive(self, frame: Down) -> None: ...
+    def run(self) -> None: ...
+
+
 @dataclass
 class Assembled:
-    engine: Engine
-    stepper: Stepper
+    engine: Loaded
     hello: Hello
 
 
@@ -52,7 +60,42 @@ def assemble(
         channel.send(Progress("loading", done=done, total=total))
 
     policy: Policy = settings.weights  # type: ignore[assignment]  # checked by the gateway
+    if embedding.supports(folder, read_config(folder)):
+        return _embedding(channel, Encoder(folder, policy, loading), notes, began)
     model = backends.load(folder, policy, loading)
+    return _generating(channel, folder, model, settings, notes, began)
+
+
+def _embedding(channel: EngineEnd, encoder: Encoder, notes: list[str], began: float) -> Assembled:
+    engine = EmbeddingEngine(channel, encoder, channel.send)
+    channel.send(Progress("warming"))
+    engine.warm_up()
+    hello = Hello(
+        pid=os.getpid(),
+        versions=_versions(),
+        device=_device(),
+        architecture=str(encoder.config["model_type"]),
+        context=encoder.context,
+        vocabulary=encoder.tokenizer.vocabulary,
+        parameters=sum(a.size for a in arrays_of(encoder.model)),
+        bytes_per_token=0,
+        kv_budget=0,
+        capabilities=["embedding"],
+        dtype=encoder.prepared.dtype,
+        load_seconds=time.monotonic() - began,
+        notes=notes + encoder.prepared.notes,
+    )
+    return Assembled(engine, hello)
+
+
+def _generating(
+    channel: EngineEnd,
+    folder: Path,
+    model: backends.Backend,
+    settings: "Settings",
+    notes: list[str],
+    began: float,
+) -> Assembled:
     tokenizer = Tokenizer.load(folder)
     template = Template.load(folder, tokenizer)
     images = _image_reader(folder, model, settings, notes)
@@ -79,7 +122,7 @@ def assemble(
         Style.infer(template, tokenizer),
         images,
         _defaults(folder),
-        Bounds(model.context, min(model.vocabulary, 1 << 31), stepper.kv_tokens),
+        Bounds(model.context, model.vocabulary, stepper.kv_tokens),
         stepper.inbox.put,
         refused,
     )
@@ -101,7 +144,7 @@ def assemble(
         sampling_defaults=_defaults(folder),
         notes=notes + model.prepared.notes,
     )
-    return Assembled(Engine(channel, jobs, preparer, stepper), stepper, hello)
+    return Assembled(Engine(channel, jobs, preparer, stepper), hello)
 
 
 def _image_reader(

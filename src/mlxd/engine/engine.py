@@ -66,6 +66,10 @@ class Engine:
             case Stop():
                 self._stepper.inbox.put(Signal.STOP)
 
+    def run(self) -> None:
+        """The step thread's loop, until told to stop."""
+        self._stepper.run()
+
     def _submit(self, frame: Submit) -> None:
         job = Job(frame)
         if self._jobs.add(job):

@@ -21,7 +21,7 @@ from mlxd.machine import prepare_for_mlx
 from mlxd.wire import ChannelClosed, Down, EngineEnd, Failed, Progress, Stop
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .assembly import Loaded
 
 log = logging.getLogger("mlxd.engine")
 
@@ -57,7 +57,7 @@ class Reader:
     def start(self) -> None:
         self._thread.start()
 
-    def attach(self, engine: "Engine") -> None:
+    def attach(self, engine: "Loaded") -> None:
         """Hand over what came in while the model was loading, and everything from now on."""
         with self._lock:
             for frame in self._early:
@@ -129,7 +129,7 @@ def serve(channel: EngineEnd, reader: Reader, folder: Path, settings: Settings) 
     channel.send(made.hello)
     log.info("ready after %.2f s: %s", made.hello.load_seconds, json.dumps(notes))
     try:
-        made.stepper.run()
+        made.engine.run()
     except GivenUp as error:
         channel.send(Failed(0, "engine", str(error), code="device_failed"))
         return EXIT_DEVICE_FAILED
