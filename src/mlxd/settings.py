@@ -71,10 +71,10 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """None: the engine decides by what the machine has."""
+    """None: the engine decides by what the machine has. `blas`: auto, off, or a library's path."""
 
     weights: Literal["auto", "float32", "as-is"] = "auto"
-    blas: bool = True
+    blas: str = "auto"
     kv_budget: Bytes | None = None
     prefix_cache_bytes: Bytes | None = None
     prefill_chunk: Count | None = None

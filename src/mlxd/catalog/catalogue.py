@@ -72,8 +72,12 @@ class Catalogue:
         """What settings and flags asked for, in that order."""
         return list(self._configured)
 
-    def find(self, name: str) -> ModelEntry:
-        """The entry that `name` means; NameUnknown, NotDownloaded or BrokenModel otherwise."""
+    def find(self, name: str, *, any_folder: bool = True) -> ModelEntry:
+        """The entry that `name` means; NameUnknown, NotDownloaded or BrokenModel otherwise.
+
+        Without `any_folder`, only folders that were named before: a client over HTTP must not
+        have whatever lies on this machine's disk opened.
+        """
         if name in self._names:
             return self._names[name]
         if name == PILOT:
@@ -83,6 +87,10 @@ class Catalogue:
             return self._register(inspect(path, name=PILOT))
         if name in self._known:
             return self._from_hub(name, self._known[name].hub)
+        if not any_folder:
+            if _is_hub_id(name) and snapshot(name) is not None:
+                return self._from_hub(name, name)
+            raise NameUnknown(name, self.available())
         folder = Path(name).expanduser()
         if folder.is_dir() or name.startswith(("/", ".", "~")):
             return self._from_folder(folder)

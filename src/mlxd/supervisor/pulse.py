@@ -1,0 +1,99 @@
+"""Is the engine alive? Judged by its own progress, never by a socket that still answers."""
+
+import msgspec
+
+# Python and MLX imported from a cold, slow disk, before the first frame.
+STARTING_LIMIT_S = 60.0
+# While loading, a single read may be as long as the model over a slow network disk.
+LOADING_BASE_S = 60.0
+LOADED_BYTES_PER_S = 20e6
+# The first step may compile kernels with the system's compiler.
+WARMING_LIMIT_S = 180.0
+# An idle engine beats every second or so; this many seconds without are no accident.
+IDLE_LIMIT_S = 10.0
+# A step's limit is this many times the longest step seen from this engine, never below the floor:
+# a neighbour may take the cores for a while.
+STEP_FACTOR = 4.0
+STEP_FLOOR_S = 15.0
+# Before any step was seen: 2 operations a parameter and token, one chunk of this many tokens, at
+# the slowest arithmetic met in the field: quantised matmul on a CPU without BLAS, a small GPU.
+FIRST_CHUNK_TOKENS = 512
+SLOWEST_CPU_PER_S = 2e9
+SLOWEST_GPU_PER_S = 4e11
+# The gateway itself was held up (suspended, SIGSTOP, a stolen core): its lateness is no evidence.
+OWN_LATENESS_S = 1.0
+
+STEPPING = ("prefilling", "decoding")
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Seconds; a tenth of everything in tests."""
+
+    starting: float = STARTING_LIMIT_S
+    loading: float = LOADING_BASE_S
+    warming: float = WARMING_LIMIT_S
+    idle: float = IDLE_LIMIT_S
+    step_floor: float = STEP_FLOOR_S
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Pulse:
+    def __init__(self, now: float, size_bytes: int, limits: Limits) -> None:
+        self._limits = limits
+        self._size_bytes = size_bytes
+        self._operations_per_s = SLOWEST_CPU_PER_S
+        self._parameters = size_bytes
+        self._longest_step: float | None = None
+        self.phase = "starting"
+        self.last = now
+
+    def beat(self, now: float, phase: str | None = None) -> None:
+        """A frame came; `phase` where it names one."""
+        if self.phase in STEPPING and (phase is None or phase in STEPPING):
+            gap = now - self.last
+            if self._longest_step is None or gap > self._longest_step:
+                self._longest_step = gap
+        if phase is not None:
+            self.phase = phase
+        elif self.phase == "idle":
+            self.phase = "decoding"
+        self.last = now
+
+    def greeted(self, now: float, parameters: int, device: str) -> None:
+        self._parameters = parameters
+        if "cpu" not in device.lower():
+            self._operations_per_s = SLOWEST_GPU_PER_S
+        self.beat(now, "idle")
+
+    def limit(self, *, busy: bool = False) -> float:
+        """`busy`: it has work, whatever its last frame said before that arrived."""
+        limits = self._limits
+        match self.phase:
+            case "starting":
+                return limits.starting
+            case "loading":
+                return limits.loading + self._size_bytes / LOADED_BYTES_PER_S
+            case "warming":
+                return limits.warming + self._guess()
+            case "idle" if not busy:
+                return limits.idle
+        if self._longest_step is None:
+            return limits.step_floor + self._guess()
+        return max(limits.step_floor, STEP_FACTOR * self._longest_step)
+
+    def _guess(self) -> float:
+        return 2 * self._parameters * FIRST_CHUNK_TOKENS / self._operations_per_s
+
+    def deadline(self, *, busy: bool) -> float:
+        return self.last + self.limit(busy=busy)
+
+    def excuse(self, now: float) -> None:
+        self.last = now
+
+    def silence(self, now: float, *, busy: bool) -> str:
+        return (
+            f"no sign of life for {now - self.last:.1f} s while {self.phase}"
+            f" (its limit is {self.limit(busy=busy):.1f} s)"
+        )
