@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -113,6 +114,10 @@ class Run:
         self.file = args.results / f"{datetime.now().strftime('%Y-%m-%d-%H%M%S')}.json"
 
     async def all(self) -> None:
+        # Cut off from outside, it still stops the server that runs, and shows what it has.
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         for name in self.args.checkpoints:
             if not set(self.args.scenarios) & set(SCENARIOS):
                 break
@@ -131,9 +136,11 @@ class Run:
             server, python = self.server(server_name)
             async with running(server, model, self.series, python) as (instance, target):
                 plan = plan_for(self.args, server_name, name)
-                found = await measure(target, plan, say, instance.cpu_by_process)
+                found = self.runs.setdefault(name, {}).setdefault(server_name, [])
+                async for fresh in measure(target, plan, say, instance.cpu_by_process):
+                    found.extend(fresh)
+                    self.save()
                 found.append(Measure("memory afterwards", "MB", "lower", [instance.rss() / 1e6]))
-            self.runs.setdefault(name, {})[server_name] = found
         except (Unusable, OSError, subprocess.CalledProcessError) as error:
             self.fail(f"{name}: {error}")
         self.save()
@@ -231,7 +238,7 @@ def main() -> int:
     try:
         uvloop.run(run.all())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        run.fail("cut off by hand")
+        run.fail("the rest: cut off")
     run.save()
     run.show()
     return 1 if run.broken else 0

@@ -87,11 +87,13 @@ async def compare(args: argparse.Namespace, model: Path) -> dict[str, list[Measu
         tokens_each=args.tokens,
     )
     series = secrets.token_hex(4)
-    results = {}
+    results: dict[str, list[Measure]] = {}
     for server in (MLXD, lm):
         try:
             async with running(server, model, series) as (instance, target):
-                results[server.name] = await measure(target, plan, say, instance.cpu_by_process)
+                found = results.setdefault(server.name, [])
+                async for fresh in measure(target, plan, say, instance.cpu_by_process):
+                    found.extend(fresh)
         except (Unusable, OSError) as error:
             say(f"NOT MEASURED: {error}")
     return results

@@ -31,9 +31,8 @@ async def test_everything_is_measured_and_the_process_is_gone_afterwards(
     started: tuple[Running, Target],
 ) -> None:
     instance, target = started
-    found = {
-        m.name: m for m in await measure(target, SMALL, lambda _: None, instance.cpu_by_process)
-    }
+    measured = measure(target, SMALL, lambda _: None, instance.cpu_by_process)
+    found = {one.name: one async for fresh in measured for one in fresh}
     for name, one in found.items():
         assert not one.faults, (name, one.faults)
         # A few tokens may pass without a moment in which all the streams run.

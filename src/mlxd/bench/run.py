@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,37 +36,46 @@ class Plan:
 
 async def measure(
     target: Target, plan: Plan, say: Say, processor: Processor | None = None
-) -> list[Measure]:
-    found: list[Measure] = []
-
-    def keep(fresh: list[Measure]) -> None:
-        found.extend(fresh)
+) -> AsyncIterator[list[Measure]]:
+    """Figures as they are found, so that what was measured is kept if the next one fails."""
+    async for fresh in _scenarios(target, plan, processor):
         for one in fresh:
             say(f"{target.name}: {one.name}: {show(one.median, one.unit)}")
             for fault in one.faults:
                 say(f"    at fault: {fault}")
+        yield fresh
 
+
+async def _scenarios(
+    target: Target, plan: Plan, processor: Processor | None
+) -> AsyncIterator[list[Measure]]:
     often, seldom = plan.rounds, plan.long_rounds
     await target.calibrate()
     if "first-token" in plan.scenarios:
-        keep(await measures.short_request(target, rounds=often))
-        keep(await measures.first_token(target, tokens=plan.prompt_tokens, rounds=seldom))
+        yield await measures.short_request(target, rounds=often)
+        yield await measures.first_token(target, tokens=plan.prompt_tokens, rounds=seldom)
     if "throughput" in plan.scenarios:
         for clients in plan.clients:
-            before = processor() if processor else {}
-            some = await measures.throughput(
-                target, clients=clients, tokens=plan.tokens_each, rounds=often
-            )
-            if processor:
-                some[0].notes["processor ms a token"] = {
-                    name: round(1e3 * (used - before.get(name, 0.0)) / some[0].notes["tokens"], 3)
-                    for name, used in processor().items()
-                }
-            keep(some)
+            yield await _throughput(target, plan, clients, processor)
     if "second-turn" in plan.scenarios:
-        keep(await measures.second_turn(target, tokens=plan.chat_tokens, rounds=seldom))
+        yield await measures.second_turn(target, tokens=plan.chat_tokens, rounds=seldom)
     if "interference" in plan.scenarios:
-        keep(await measures.interference(target, tokens=plan.prefill_tokens, rounds=seldom))
+        yield await measures.interference(target, tokens=plan.prefill_tokens, rounds=seldom)
+
+
+async def _throughput(
+    target: Target, plan: Plan, clients: int, processor: Processor | None
+) -> list[Measure]:
+    before = processor() if processor else {}
+    found = await measures.throughput(
+        target, clients=clients, tokens=plan.tokens_each, rounds=plan.rounds
+    )
+    tokens = found[0].notes["tokens"]
+    if processor and tokens:
+        found[0].notes["processor ms a token"] = {
+            name: round(1e3 * (used - before.get(name, 0.0)) / tokens, 3)
+            for name, used in processor().items()
+        }
     return found
 
 
@@ -74,11 +83,11 @@ async def _measure_all(
     urls: Mapping[str, str], plan: Plan, model: str | None, api_key: str | None, say: Say
 ) -> dict[str, list[Measure]]:
     series = secrets.token_hex(4)
-    results = {}
+    results: dict[str, list[Measure]] = {}
     for name, url in urls.items():
         target = await Target.at(name, url, model=model, api_key=api_key, series=series)
         try:
-            results[name] = await measure(target, plan, say)
+            results[name] = [one async for fresh in measure(target, plan, say) for one in fresh]
         finally:
             target.client.close()
     return results
