@@ -9,7 +9,6 @@ those which the template wrote can become one, and all else is tokenised as ever
 
 import re
 from collections.abc import Collection
-from os.path import commonprefix
 from typing import Any
 
 import tokenizers
@@ -48,7 +47,9 @@ def unescape_marks(text: str) -> str:
 def _any_of(strings: Collection[str]) -> str:
     """A pattern for any of the strings, the longest first. It shares their beginnings, because
     some vocabularies have a thousand placeholders."""
-    shared = commonprefix(list(strings))
+    low, high = min(strings, default=""), max(strings, default="")
+    apart = (i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b)
+    shared = low[: next(apart, len(low))]
     if len(strings) == 1 or shared:
         rest = {string[len(shared) :] for string in strings}
         return re.escape(shared) + (_any_of(rest) if rest != {""} else "")
