@@ -187,7 +187,8 @@ class Run:
 
     async def gateway_cost(self) -> None:
         try:
-            self.gateway = await gateway.measure(say, quick=self.args.quick)
+            model = checkpoint(self.args.models, "text-42m")
+            self.gateway = await gateway.measure(say, model, quick=self.args.quick)
         except (Unusable, OSError) as error:
             self.fail(f"gateway: {error}")
         self.save()
