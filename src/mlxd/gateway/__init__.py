@@ -1,0 +1,1 @@
+"""The HTTP face: OpenAI's API in front of the supervisor. It never imports MLX."""

@@ -1,0 +1,1 @@
+"""What a request must get past before anything is done for it."""

@@ -1,0 +1,154 @@
+"""Reading a body that may be too large, too slow or cut off, and what JSON it may hold."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+from mlxd.gateway.asgi import ClientLeft, Receive, Scope
+from mlxd.gateway.errors import ApiError, bad
+
+# Deeper than any schema that a model could follow, and far from every recursion limit on the way.
+MAX_DEPTH = 128
+# As many tokens as the longest contexts have; a body of nothing but `{},{},…` would take memory
+# hundreds of times its own size.
+MAX_VALUES = 1_000_000
+
+_MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
+_MAX_INT_DIGITS = 20
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_OPENING = re.compile(r"[\[{]")
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """The whole body, or an ApiError as soon as it is clear that there will be none."""
+    declared = _content_length(scope)
+    if declared is not None and declared > limit:
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                part: bytes = message.get("body", b"")
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except TimeoutError:
+        raise ApiError(
+            408,
+            f"The request's body did not arrive within {seconds:g} s; {size} bytes had come.",
+            code="body_timeout",
+            close=True,
+        ) from None
+
+
+def _content_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(
+        413,
+        f"The request's body is over the limit of {limit} bytes (setting server.body_limit).",
+        code="body_too_large",
+        close=True,
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise bad(f"The JSON body has the key {key[:80]!r} twice in one object.", key[:80])
+            seen.add(key)
+    return made
+
+
+def _constant(name: str) -> Any:
+    raise bad(f"The body is not JSON: {name} is not a JSON number.")
+
+
+def _integer(text: str) -> int:
+    value = int(text) if len(text) <= _MAX_INT_DIGITS else None
+    if value is None or not _MIN_INT <= value <= _MAX_INT:
+        raise bad(f"The integer {text[:24]}{'…' * (len(text) > 24)} does not fit in 64 bits.")
+    return value
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise bad(f"The number {text[:24]} is too large.")
+    return value
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_constant, parse_int=_integer, parse_float=_real
+)
+
+
+def parse_json(body: bytes) -> Any:
+    """What the body says, if it says it in JSON that every later step can carry."""
+    if not body:
+        raise bad("The request has no body; it should be a JSON object.")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise bad(
+            f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}."
+        ) from None
+    if text.count(",") > MAX_VALUES or text.count("[") + text.count("{") > MAX_VALUES:
+        raise bad(f"The body holds more than {MAX_VALUES} values.")
+    try:
+        value = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise bad(f"The body is not JSON: {error.msg} at {where}.") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if len(_OPENING.findall(text)) > MAX_DEPTH or _SURROGATE.search(text):
+        _inspect(value)
+    return value
+
+
+def _too_deep() -> ApiError:
+    return bad(f"The JSON body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _inspect(value: Any) -> None:
+    """Walk the tree without recursion: its depth, and strings that UTF-8 cannot carry."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, str):
+                _encodable(one)
+            elif isinstance(one, list):
+                below.extend(one)
+            elif isinstance(one, dict):
+                below.extend(one)
+                below.extend(one.values())
+        if not below:
+            return
+        level = below
+    raise _too_deep()
+
+
+def _encodable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise bad(f"A string in the body has half a surrogate pair (U+{code:04X}).") from None
