@@ -40,7 +40,8 @@ class Server:
 MLXD = Server(
     "mlxd",
     (
-        "{python}", "-m", "mlxd", "serve",
+        # As the installed script does; without one where mlxd is only on PYTHONPATH.
+        "{python}", "-c", "from mlxd.cli import main; main()", "serve",
         "--port", "{port}", "--model", "{model}", "--data-dir", "{scratch}",
     ),
 )  # fmt: skip
