@@ -76,7 +76,8 @@ CASES = [
          '</parameter>\n<parameter name="days">3</parameter>\n</invoke>\n<invoke name="now">\n'
          "</invoke>\n</minimax:tool_call>", BOTH),
     Case("dsml", '<｜DSML｜function_calls>\n<｜DSML｜invoke name="now">\n'
-         '<｜DSML｜parameter name="n" string="true">7</｜DSML｜parameter>\n<｜DSML｜parameter name="l" string="false">[7]'
+         '<｜DSML｜parameter name="n" string="true">7</｜DSML｜parameter>\n'
+         '<｜DSML｜parameter name="l" string="false">[7]'
          "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
          [("now", {"n": "7", "l": [7]})]),
     Case("minicpm", '<function name="weather"><param name="city">Oslo</param></function>',
@@ -103,8 +104,8 @@ CASES = [
     Case("cohere", '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "now", "parameters": {}}]'
          "<|END_ACTION|>", [("now", {})]),
     Case("harmony", "<|channel|>analysis<|message|>hm<|end|><|start|>assistant"
-         '<|channel|>commentary to=functions.now <|constrain|>json<|message|>{"a": 1}<|call|>', [("now", {"a": 1})],
-         reasoning="hm"),
+         '<|channel|>commentary to=functions.now <|constrain|>json<|message|>{"a": 1}<|call|>',
+         [("now", {"a": 1})], reasoning="hm"),
     Case("harmony", "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final"
          "<|message|>Hello <b", [], "Hello <b", "hm"),
     Case("harmony", "no header", [], "no header"),

@@ -156,6 +156,7 @@ class Grammars:
                     f"It is too long: {len(source)} characters, at most {MAX_SPEC} can be used",
                 )
             known = llguidance.LLMatcher(self._tokens(), source, limits=LIMITS)
+            known.compute_bitmask()  # some grammars show only here that they lead nowhere
             if known.is_error():
                 raise InvalidGrammar(param, _reason(known.get_error()))
             self._kept[source] = known
@@ -181,6 +182,7 @@ def _reason(error: str) -> str:
     line = error.strip().splitlines()[0] if error.strip() else "unknown reason"
     line = re.sub(r"^(at )?\d+\(\d+\): ", "", line)
     line = re.sub(r"^failed to compile JSON schema: ", "", line)
+    line = line.replace("NoExtensionBias", "nothing can satisfy it")
     line = line.replace("Unimplemented keys:", "these keywords can't be enforced:")
     return f"The schema or grammar can't be used: {line}"
 

@@ -1,0 +1,404 @@
+"""What a grammar allows, judged by a model that takes any token it may."""
+
+import json
+import random
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as Backend
+
+from mlxd.engine.text import (
+    GrammarFault,
+    Grammars,
+    InvalidGrammar,
+    Matcher,
+    Piece,
+    Reply,
+    Style,
+    Tokenizer,
+)
+from mlxd.engine.text.calls import FORMATS
+from mlxd.engine.text.markers import KNOWN
+from mlxd.wire import Chat, Format, Message, Submit, Text, TextPart, Tool
+
+HELLO = [Message("user", [TextPart("hello")])]
+WEATHER = Tool("weather", parameters={
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 9}, "days": {"type": "integer"}},
+    "required": ["city"],
+})  # fmt: skip
+NOW = Tool("now", parameters={"type": "object", "properties": {}})
+
+
+@pytest.fixture(scope="session")
+def grammars(tokenizer: Tokenizer, style: Style) -> Grammars:
+    return Grammars(tokenizer, style)
+
+
+@pytest.fixture(scope="session")
+def marked(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tokenizer:
+    """A vocabulary that has every marker as one token, as the models that use them do."""
+    made = tmp_path_factory.mktemp("marked")
+    backend = Backend.from_file(str(folder / "tokenizer.json"))
+    backend.add_special_tokens(
+        [AddedToken(m, special=True, normalized=False) for m in sorted(KNOWN)]
+    )
+    backend.save(str(made / "tokenizer.json"))
+    return Tokenizer.load(made)
+
+
+def allowed(tokenizer: Tokenizer, matcher: Matcher) -> list[int]:
+    mask = matcher.mask()
+    assert mask is not None
+    bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
+    assert not bits[tokenizer.vocabulary :].any()
+    return [int(token) for token in np.flatnonzero(bits)]
+
+
+class Drawn:
+    """An answer of random tokens, which ends where it may and closes what it can after a while."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        style: Style,
+        matcher: Matcher,
+        seed: int,
+        budget: int = 500,
+        prompt: str = "",
+        blank: bool = False,
+    ) -> None:
+        draw = random.Random(seed)
+        reply = Reply(tokenizer, style, prompt=prompt, tools=[WEATHER, NOW], parse_tools=True)
+        pieces: list[Piece] = []
+        self.tokens: list[int] = []
+        self.ended = False
+        closing = {tokenizer.token_id(t) for t in ('"', "}", "]", "</think>", "<|end|>")}
+        blanks = {t for t in range(tokenizer.vocabulary) if tokenizer.token_text(t).isspace()}
+        for place in range(budget):
+            may = allowed(tokenizer, matcher)
+            assert may, "the grammar leads nowhere"
+            ends = [t for t in may if t in tokenizer.eos_ids]
+            closes = [t for t in may if t in closing]
+            if ends and draw.random() < 0.7:
+                self.ended = True
+                break
+            if blank and (white := [t for t in may if t in blanks]):
+                may = white
+            elif closes and place > 30:
+                may = closes
+            else:
+                may = [t for t in may if t not in ends] or ends
+            token = draw.choice(may)
+            if token in ends:
+                self.ended = True
+                break
+            matcher.advance(token)
+            self.tokens.append(token)
+            pieces.append(reply.push(token))
+        ending = reply.finish("stop" if self.ended else "length")
+        pieces.append(ending.piece)
+        self.finish = ending.finish
+        self.text = "".join(p.text for p in pieces)
+        self.reasoning = "".join(p.reasoning for p in pieces)
+        self.calls: dict[int, tuple[str, str]] = {}
+        for delta in (d for p in pieces for d in p.calls):
+            name, arguments = self.calls.get(delta.index, ("", ""))
+            self.calls[delta.index] = (delta.name or name, arguments + delta.arguments)
+
+
+def of(grammars: Grammars, wanted: Format, **options: Any) -> Matcher:
+    matcher = grammars.for_request(Submit(1, Text("x"), format=wanted), **options)
+    assert matcher is not None
+    return matcher
+
+
+def schema_format(schema: Any) -> Format:
+    return Format("json_schema", json.dumps(schema))
+
+
+SCALARS = st.one_of(
+    st.just({"type": "boolean"}),
+    st.just({"type": "null"}),
+    st.builds(
+        lambda low, span: {"type": "integer", "minimum": low, "maximum": low + span},
+        st.integers(-1000, 1000),
+        st.integers(0, 5000),
+    ),
+    st.builds(lambda n: {"type": "string", "maxLength": n}, st.integers(0, 12)),
+    st.builds(
+        lambda v: {"enum": v},
+        st.lists(st.one_of(st.text(max_size=6), st.integers(), st.none()), min_size=1, max_size=4),
+    ),
+    st.just({"const": {"a": [1, "é\n"]}}),
+    st.just({"type": "string", "pattern": "^[a-c]{1,4}-[0-9]$"}),
+    st.just({"type": "string", "format": "date"}),
+    st.just({"type": "number", "minimum": 0, "maximum": 1}),
+)
+NAMES = st.text(st.sampled_from('abcé "\\_'), min_size=1, max_size=5)
+
+
+def _object(properties: dict[str, Any], keep: list[bool]) -> dict[str, Any]:
+    required = [n for n, k in zip(properties, keep + [True] * len(properties), strict=False) if k]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+SCHEMAS = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.builds(_object, st.dictionaries(NAMES, inner, max_size=4), st.lists(st.booleans())),
+        st.builds(lambda i, n: {"type": "array", "items": i, "maxItems": n}, inner,
+                  st.integers(0, 3)),
+        st.builds(lambda a, b: {"anyOf": [a, b]}, inner, inner),
+    ),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(SCHEMAS, st.integers(0, 1000))
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_a_schema_allows_validates(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars, schema: dict[str, Any], seed: int
+) -> None:
+    drawn = Drawn(tokenizer, style, of(grammars, schema_format(schema)), seed, budget=2000)
+    assert drawn.ended
+    jsonschema.validate(json.loads(drawn.text), schema)
+
+
+def test_blanks_come_to_an_end(tokenizer: Tokenizer, style: Style, grammars: Grammars) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"]}
+    for seed in range(5):
+        matcher = of(grammars, schema_format(schema))
+        drawn = Drawn(tokenizer, style, matcher, seed, blank=True)
+        assert drawn.ended
+        assert not re.search(r"\s{27}", drawn.text)
+        json.loads(drawn.text)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_json_object_is_one(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars, seed: int
+) -> None:
+    drawn = Drawn(tokenizer, style, of(grammars, Format("json_object")), seed)
+    assert isinstance(json.loads(drawn.text), dict)
+
+
+def test_regexes_and_grammars_are_followed(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars
+) -> None:
+    for seed in range(5):
+        drawn = Drawn(tokenizer, style, of(grammars, Format("regex", r'[a-c]{2}/"\d')), seed)
+        assert re.fullmatch(r'[a-c]{2}/"\d', drawn.text)
+        lark = 'start: "yes" | "no" why\nwhy: ": " /[a-z]{3}/'
+        drawn = Drawn(tokenizer, style, of(grammars, Format("grammar", lark)), seed)
+        assert re.fullmatch("yes|no: [a-z]{3}", drawn.text)
+
+
+def test_a_finished_matcher_allows_only_the_end(tokenizer: Tokenizer, grammars: Grammars) -> None:
+    matcher = of(grammars, Format("regex", "a"))
+    assert not matcher.finished
+    (token,) = tokenizer.encode("a")
+    matcher.advance(token)
+    assert matcher.finished
+    assert set(allowed(tokenizer, matcher)) == tokenizer.eos_ids
+    for end in tokenizer.eos_ids:
+        matcher.advance(end)
+    assert matcher.finished
+
+
+def test_matchers_fork_reset_and_share_nothing(tokenizer: Tokenizer, grammars: Grammars) -> None:
+    matcher = of(grammars, Format("regex", "ab|cd"))
+    a, b, c = (tokenizer.encode(x)[0] for x in "abc")
+    other = matcher.fork()
+    matcher.advance(a)
+    assert b in allowed(tokenizer, matcher)
+    assert b not in allowed(tokenizer, other)
+    other.advance(c)
+    matcher.reset()
+    assert c in allowed(tokenizer, matcher)
+    assert c in allowed(tokenizer, of(grammars, Format("regex", "ab|cd")))
+
+
+def test_a_token_that_is_not_allowed_is_a_fault(tokenizer: Tokenizer, grammars: Grammars) -> None:
+    matcher = of(grammars, Format("regex", "a"))
+    with pytest.raises(GrammarFault):
+        matcher.advance(tokenizer.encode("b")[0])
+
+
+def chat(**options: Any) -> Submit:
+    wanted = options.pop("format", None)
+    return Submit(1, Chat(HELLO, **options), format=wanted)
+
+
+def test_what_asks_for_nothing_has_no_grammar(grammars: Grammars) -> None:
+    assert grammars.for_request(chat()) is None
+    assert grammars.for_request(chat(tools=[NOW])) is None
+    assert grammars.for_request(chat(tools=[NOW], tool_choice="none")) is None
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@pytest.mark.parametrize("choice", ["required", "=weather"])
+def test_calls_are_enforced_in_every_format(
+    marked: Tokenizer, style: Style, form: Any, choice: str
+) -> None:
+    ours = replace(style, calls=form)
+    submit = chat(tools=[WEATHER, NOW], tool_choice=choice, parallel_tool_calls=False)
+    matcher = Grammars(marked, ours).for_request(submit)
+    assert matcher is not None
+    for seed in range(3):
+        drawn = Drawn(marked, ours, matcher.fork(), seed)
+        assert (drawn.ended, drawn.text, drawn.finish) == (True, "", "tool_calls")
+        ((name, arguments),) = drawn.calls.values()
+        assert name in (["weather"] if choice == "=weather" else ["weather", "now"])
+        if name == "weather":
+            jsonschema.validate(json.loads(arguments), WEATHER.parameters)
+        else:
+            assert arguments == "{}"
+
+
+def test_several_calls_may_be_made_where_they_may(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars
+) -> None:
+    submit = chat(tools=[NOW], tool_choice="required")
+    counts = set()
+    for seed in range(12):
+        matcher = grammars.for_request(submit)
+        assert matcher is not None
+        drawn = Drawn(tokenizer, style, matcher, seed)
+        assert drawn.text == ""
+        counts.add(len(drawn.calls))
+    assert min(counts) == 1
+    assert max(counts) > 1
+
+
+def test_with_tools_an_answer_may_be_a_call_instead(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars
+) -> None:
+    submit = chat(tools=[NOW], format=Format("regex", "yes"))
+    seen = set()
+    for seed in range(12):
+        matcher = grammars.for_request(submit)
+        assert matcher is not None
+        drawn = Drawn(tokenizer, style, matcher, seed, prompt="<think></think>")
+        seen.add((drawn.text, drawn.finish))
+    assert seen == {("yes", "stop"), ("", "tool_calls")}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "thinks"), [("", None), ("<think>\n", True), ("<think>\n\n</think>\n\n", False)]
+)
+def test_the_grammar_begins_where_reasoning_ends(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars, prompt: str, thinks: bool | None
+) -> None:
+    seen = set()
+    for seed in range(40 if thinks is None else 5):
+        matcher = grammars.for_request(chat(format=Format("regex", "[0-9]")), prompt)
+        assert matcher is not None
+        drawn = Drawn(tokenizer, style, matcher, seed, prompt=prompt)
+        assert re.fullmatch("[0-9]", drawn.text)
+        seen.add(bool(drawn.reasoning))
+    assert seen == ({True, False} if thinks is None else {thinks})
+
+
+def test_reasoning_may_not_be_the_end(tokenizer: Tokenizer, grammars: Grammars) -> None:
+    matcher = grammars.for_request(chat(format=Format("json_object")), "<think>")
+    assert matcher is not None
+    assert not tokenizer.eos_ids & set(allowed(tokenizer, matcher))
+
+
+INVALID = [
+    Format("json_schema", "{"),
+    Format("json_schema", '{"type": "bogus"}'),
+    Format("json_schema", '{"type": 5}'),
+    Format("json_schema", "[]"),
+    Format("json_schema", "5"),
+    Format("json_schema", "false"),
+    Format("json_schema", '{"$ref": "#/nowhere"}'),
+    Format("json_schema", '{"$ref": "https://example.com/schema"}'),
+    Format("json_schema", '{"not": {}}'),
+    Format("json_schema", '{"enum": []}'),
+    Format("json_schema", '{"pattern": "(", "type": "string"}'),
+    Format("json_schema", '{"items": ' * 200 + "{}" + "}" * 200),
+    Format("json_schema", '{"items": ' * 50_000 + "{}" + "}" * 50_000),
+    Format("json_schema", '{"enum": ["' + "x" * 300_000 + '"]}'),
+    Format("regex", "("),
+    Format("regex", "(?=a)"),
+    Format("grammar", "start: missing"),
+    Format("grammar", "no grammar at all"),
+    Format("grammar", "start: start"),
+    Format("grammar", 'start: "a" @other'),
+]
+
+
+@pytest.mark.parametrize("wanted", INVALID, ids=lambda w: f"{w.kind}-{w.spec[:24]}")
+def test_what_cannot_be_enforced_is_refused_soon(grammars: Grammars, wanted: Format) -> None:
+    grammars.for_request(chat(format=Format("json_object")))  # the vocabulary is built once
+    begun = time.monotonic()
+    with pytest.raises(InvalidGrammar) as caught:
+        of(grammars, wanted)
+    assert time.monotonic() - begun < 5
+    assert caught.value.param in ("response_format", "regex", "grammar")
+    assert len(str(caught.value)) < 500
+
+
+ITSELF = {"$ref": "#/$defs/a"}
+ENDLESS = {**ITSELF, "$defs": {"a": {"anyOf": [ITSELF, {"type": "array", "items": ITSELF}]}}}
+MANY = {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(2000)}}
+BIG = [
+    Format("regex", "(a{1000}){1000}"),
+    Format("regex", "[a-z]{1,1000}" * 500),
+    Format("regex", "(a|aa)*" * 60 + "b"),
+    Format("grammar", "start: " + " ".join(f'("{i}" | "x")*' for i in range(300))),
+    schema_format({"enum": [f"{i}" * 9 for i in range(9000)]}),
+    schema_format(MANY),
+    schema_format(ENDLESS),
+]
+
+
+@pytest.mark.parametrize("wanted", BIG, ids=lambda w: f"{w.kind}-{w.spec[:24]}")
+def test_what_is_big_is_refused_or_followed_soon(
+    tokenizer: Tokenizer, grammars: Grammars, wanted: Format
+) -> None:
+    draw = random.Random(0)
+    begun = time.monotonic()
+    try:
+        matcher = of(grammars, wanted)
+        for _ in range(20):
+            may = [t for t in allowed(tokenizer, matcher) if t not in tokenizer.eos_ids]
+            if not may:
+                break
+            matcher.advance(draw.choice(may))
+    except (InvalidGrammar, GrammarFault):
+        pass
+    assert time.monotonic() - begun < 10
+
+
+def test_a_tools_schema_that_cannot_be_enforced_names_the_tools(grammars: Grammars) -> None:
+    tool = Tool("f", parameters={"type": "object", "properties": {"a": {"not": {}}}})
+    with pytest.raises(InvalidGrammar, match="not") as caught:
+        grammars.for_request(chat(tools=[tool], tool_choice="required"))
+    assert caught.value.param == "tools"
+    with pytest.raises(InvalidGrammar, match="no tool named 'g'"):
+        grammars.for_request(chat(tools=[tool], tool_choice="=g"))
+
+
+def test_annotations_are_no_promises(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars
+) -> None:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "T", "description": "d", "x-order": 1, "examples": [1], "default": {},
+        "type": "object", "x-guidance": {"whitespace_pattern": " +"},
+        "properties": {"a": {"type": "string", "format": "my-own", "maxLength": 3}},
+    }  # fmt: skip
+    drawn = Drawn(tokenizer, style, of(grammars, schema_format(schema)), 1)
+    assert set(json.loads(drawn.text)) <= {"a"}
