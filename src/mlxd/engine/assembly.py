@@ -16,7 +16,7 @@ from mlxd.machine import backend as device_kind
 from mlxd.machine import memory
 from mlxd.wire import Down, EngineEnd, Failed, Hello, Progress, Sampling
 
-from . import backends, embedding
+from . import attention, backends, embedding
 from .backends.base import arrays_of, read_config
 from .embedding import EmbeddingEngine, Encoder
 from .engine import Engine, Jobs, tell_ended
@@ -60,6 +60,8 @@ def assemble(
         channel.send(Progress("loading", done=done, total=total))
 
     policy: Policy = settings.weights  # type: ignore[assignment]  # checked by the gateway
+    if device_kind() == "cpu":
+        attention.install()
     if embedding.supports(folder, read_config(folder)):
         return _embedding(channel, Encoder(folder, policy, loading), notes, began)
     model = backends.load(folder, policy, loading)

@@ -199,7 +199,10 @@ class Batch:
             self.clear()
             return
         kept = mx.array(left)
-        kv.keep(self._cache, left)
+        if len(left) == 1:
+            self._cache, self._alone = kv.extract(self._cache, left[0]), True
+        else:
+            kv.keep(self._cache, left)
         self._inputs, self._deltas = self._inputs[kept], self._deltas[kept]
         if self._history is not None:
             self._history.keep([r.job.sampling for r in self.rows], kept)

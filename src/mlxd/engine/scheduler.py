@@ -82,7 +82,7 @@ class ChunkSizer:
     """
 
     most: int = 2048
-    least: int = 16
+    least: int = 8
     quiet_seconds: float = 0.5
     burst_seconds: float = 0.1
     stall_factor: float = 1.4
@@ -107,7 +107,7 @@ class ChunkSizer:
             return min(unknown, self.most)
         base, slope = self._line()
         fit = int((limit - base) / slope)
-        return max(self.least, min(self.most, fit // 16 * 16))
+        return max(self.least, min(self.most, fit // 8 * 8))
 
     def _line(self) -> tuple[float, float]:
         """Least squares over the recent chunks; through the origin while all were of one size."""

@@ -104,6 +104,7 @@ class Stepper:
         self._stopping = False
         self._flight: Flight | None = None
         self._faults = 0
+        self._clock: float | None = None
         self._phase = ""
         self._told = 0.0
         cache = self.backend.make_cache()
@@ -148,6 +149,8 @@ class Stepper:
         """Everything that has come in; with nothing else to do, wait for it."""
         while not self._stopping:
             idle = not self._busy and not self.waiting
+            if idle:
+                self._clock = None
             try:
                 item = self.inbox.get(block=idle, timeout=IDLE_HEARTBEAT_SECONDS)
             except queue.Empty:
@@ -265,9 +268,12 @@ class Stepper:
     def _timed_chunk(self, tokens: int) -> Iterator[None]:
         if self._flight is not None:
             mx.eval(self._flight.sampled.arrays())  # or its time would count as the chunk's
+            if self._clock is not None:
+                self.sizer.saw_decode(time.perf_counter() - self._clock)
         began = time.perf_counter()
         yield
-        self.sizer.saw_chunk(tokens, time.perf_counter() - began)
+        self._clock = time.perf_counter()
+        self.sizer.saw_chunk(tokens, self._clock - began)
         self.steps += 1
 
     # --- decoding ----------------------------------------------------------------------------
@@ -276,16 +282,21 @@ class Stepper:
         if self.batch.guided:
             self._land(self._flight)
             self._flight = None
-        began = time.perf_counter()
         ahead = self._launch()
-        landed = self._land(self._flight)
+        if self._land(self._flight):
+            self._clock_step()
         self._flight = ahead
-        if landed and ahead is not None:
-            self.sizer.saw_decode(time.perf_counter() - began)
         if ahead is not None:
             self.steps += 1
             if self.steps % STEPS_BETWEEN_TRIMS == 0:
                 mx.clear_cache()
+
+    def _clock_step(self) -> None:
+        """A step takes from one landing to the next, while no chunk comes between them."""
+        now = time.perf_counter()
+        if self._clock is not None and not self.prefills:
+            self.sizer.saw_decode(now - self._clock)
+        self._clock = now
 
     def _launch(self) -> Flight | None:
         allowed, faults = self.batch.masks()
