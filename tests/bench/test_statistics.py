@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mlxd.bench import Measure, as_json, faults, quantile, ratio, show
 from mlxd.bench.prompts import Lengths, words
+from mlxd.bench.statistics import at_the_median_moment
 
 numbers = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=30)
 
@@ -30,6 +31,13 @@ def test_ratios_of_both_sides_are_each_other_s_inverse(a: list[float], b: list[f
         assert there is not None
         assert back is not None
         assert there * back == pytest.approx(1)
+
+
+def test_a_stall_shows_at_the_median_moment_though_not_in_the_median() -> None:
+    gaps = [0.04] * 12 + [98.0]
+    assert statistics.median(gaps) == 0.04
+    assert at_the_median_moment(gaps) == 98.0
+    assert at_the_median_moment([0.04] * 5) == 0.04
 
 
 def test_above_one_is_better_whichever_way_the_unit_points() -> None:

@@ -9,7 +9,7 @@ from time import perf_counter, process_time
 
 from .answer import Answer, Chunk, read_chunk
 from .sse import EventReader
-from .statistics import Measure, quantile
+from .statistics import Measure, at_the_median_moment, quantile
 from .target import Target
 
 # The length of a prompt that says little, the chat template's own tokens included.
@@ -170,6 +170,7 @@ async def interference(target: Target, *, tokens: int, rounds: int) -> list[Meas
     quiet = Measure("gap between tokens, quiet", "s", "lower")
     during = Measure(f"gap between tokens, {tokens}-token prefill running", "s", "lower")
     slower = Measure(f"gap grows, {tokens}-token prefill running", "×", "lower")
+    felt = Measure(f"gap at the median moment grows, {tokens}-token prefill running", "×", "lower")
     worst = Measure(f"longest gap, {tokens}-token prefill running", "s", "lower")
     short = Measure("first token of a short request behind it", "s", "lower")
     long = Measure(f"first token of the {tokens}-token prompt", "s", "lower")
@@ -186,6 +187,7 @@ async def interference(target: Target, *, tokens: int, rounds: int) -> list[Meas
             (quiet, calm),
             (during, median(gaps)),
             (slower, median(gaps) / calm),
+            (felt, at_the_median_moment(gaps) / calm),
             (worst, max(gaps)),
             (short, short_first),
             (long, long_took),
@@ -194,7 +196,7 @@ async def interference(target: Target, *, tokens: int, rounds: int) -> list[Meas
             measure.values.append(value)
         during.notes.setdefault("gaps", []).append(len(gaps))
         during.notes.setdefault("95th percentile", []).append(quantile(gaps, 0.95))
-    return [quiet, during, slower, worst, short, long, ahead]
+    return [quiet, during, slower, felt, worst, short, long, ahead]
 
 
 async def _disturb(

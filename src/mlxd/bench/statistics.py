@@ -18,6 +18,17 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+def at_the_median_moment(gaps: Sequence[float]) -> float:
+    """The gap that a random moment falls into. A few long stalls can't hide behind many short
+    gaps here, as they can in the median of the gaps."""
+    left = sum(gaps) / 2
+    for gap in sorted(gaps):
+        left -= gap
+        if left <= 0:
+            return gap
+    raise ValueError("no gaps")
+
+
 @dataclass
 class Measure:
     """One figure over all rounds. A round at fault gives no value, only a line in `faults`."""
