@@ -12,12 +12,15 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON_TYPE = (b"content-type", b"application/json")
 # What a client may still be sending when it is refused: reading it lets it see the refusal, for a
 # connection that is closed with unread bytes is reset, and the answer is lost with it.
 LINGER_BYTES = 256 * 1024 * 1024
 LINGER_SECONDS = 2.0
+# Of ignored parameters in one header.
+MAX_NAMES = 32
 
 
 class ClientLeft(Exception):
@@ -51,6 +54,18 @@ async def send_error(send: Send, receive: Receive, error: ApiError, headers: Hea
     await send({"type": "http.response.body", "body": body, "more_body": True})
     await _linger(receive)
     await send({"type": "http.response.body", "body": b""})
+
+
+def ignored_header(names: list[str]) -> Headers:
+    """Names are the client's own, so only what a header can carry of them is repeated."""
+    if not names:
+        return []
+    shown = ", ".join(_printable(name) for name in names[:MAX_NAMES])
+    return [(b"x-mlxd-ignored-parameters", shown.encode())]
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isascii() and c.isprintable() and c != "," else "?" for c in name[:64])
 
 
 async def _linger(receive: Receive) -> None:

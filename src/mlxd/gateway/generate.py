@@ -11,7 +11,7 @@ from mlxd.supervisor.contract import Service
 
 from . import sse
 from .answers import Answers
-from .asgi import Headers, Receive, Scope, Send, UntilDisconnect, send_json
+from .asgi import Receive, Scope, Send, UntilDisconnect, ignored_header, send_json
 from .dialects.openai.decode import decode
 from .endpoint import Endpoint
 from .errors import from_exception
@@ -67,9 +67,13 @@ class Generate(Endpoint):
             answer = self._dialect.answer(request, card.id, len(submits))
             answers = await Answers.begin(self._service, card, submits)
             try:
-                headers = _headers(answer.id, ignored)
+                headers = [(b"x-request-id", answer.id.encode()), *ignored_header(ignored)]
                 if request.stream:
-                    await self._stream(answers, answer, send, headers)
+                    abort = scope.get("extensions", {}).get("mlxd.abort")
+                    stream = sse.EventStream(
+                        send, headers, self._keep_alive, lambda: answers.state, abort
+                    )
+                    await _stream(answers, answer, stream)
                 else:
                     async for batch in answers.batches():
                         for index, event in batch:
@@ -79,33 +83,18 @@ class Generate(Endpoint):
             finally:
                 await answers.aclose()
 
-    async def _stream(self, answers: Answers, answer: Answer, send: Send, headers: Headers) -> None:
-        stream = sse.EventStream(
-            send, sse.HEADERS + headers, self._keep_alive, lambda: answers.state
-        )
-        try:
-            async for batch in answers.batches():
-                chunks = [chunk for index, event in batch for chunk in answer.chunks(index, event)]
-                if chunks:
-                    await stream.write(sse.frames(chunks))
-            await stream.done(sse.frames(answer.closing()))
-        except Exception as error:
-            # After the first byte there is no status left to set: the error is an event.
-            if not stream.started:
-                raise
-            await stream.done(sse.error_frame(from_exception(error)))
-        finally:
-            stream.abandon()
 
-
-def _headers(request_id: str, ignored: list[str]) -> Headers:
-    made = [(b"x-request-id", request_id.encode())]
-    if ignored:
-        # Names are the client's own, so only what a header can carry of them is repeated.
-        names = ", ".join(_printable(name) for name in ignored[:32])
-        made.append((b"x-mlxd-ignored-parameters", names.encode()))
-    return made
-
-
-def _printable(name: str) -> str:
-    return "".join(c if c.isascii() and c.isprintable() and c != "," else "?" for c in name[:64])
+async def _stream(answers: Answers, answer: Answer, stream: sse.EventStream) -> None:
+    try:
+        async for batch in answers.batches():
+            chunks = [chunk for index, event in batch for chunk in answer.chunks(index, event)]
+            if chunks:
+                await stream.write(sse.frames(chunks))
+        await stream.done(sse.frames(answer.closing()))
+    except Exception as error:
+        # After the first byte there is no status left to set: the error is an event.
+        if not stream.started:
+            raise
+        await stream.done(sse.error_frame(from_exception(error)))
+    finally:
+        stream.abandon()

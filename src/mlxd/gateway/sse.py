@@ -15,6 +15,8 @@ HEADERS: Headers = [
     # nginx would otherwise hold the stream back until its buffer is full.
     (b"x-accel-buffering", b"no"),
 ]
+# A client that reads nothing for so long, while there is something to read, is given up.
+STALLED_SECONDS = 60.0
 DONE = b"data: [DONE]\n\n"
 
 _encoder = msgspec.json.Encoder()
@@ -39,13 +41,19 @@ class EventStream:
     clients patient; `note` says what it is waiting for."""
 
     def __init__(
-        self, send: Send, headers: Headers, interval: float, note: Callable[[], str]
+        self,
+        send: Send,
+        headers: Headers,
+        interval: float,
+        note: Callable[[], str],
+        abort: Callable[[], None] | None = None,
     ) -> None:
         self.started = False
         self._send = send
-        self._headers = headers
+        self._headers = HEADERS + headers
         self._interval = interval
         self._note = note
+        self._abort = abort
         self._loop = asyncio.get_running_loop()
         self._wrote_at = self._loop.time()
         self._writing = False
@@ -54,6 +62,8 @@ class EventStream:
 
     def _tick(self) -> None:
         idle = self._loop.time() - self._wrote_at
+        if self._writing and idle > STALLED_SECONDS and self._abort is not None:
+            self._abort()
         if self._writing or idle < self._interval:
             pause = self._interval - idle if idle < self._interval else self._interval
         else:
@@ -70,6 +80,7 @@ class EventStream:
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
         self._writing = True
+        self._wrote_at = self._loop.time()
         if not self.started:
             self.started = True
             head = {"type": "http.response.start", "status": 200, "headers": self._headers}

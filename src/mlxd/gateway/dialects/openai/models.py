@@ -1,0 +1,33 @@
+"""Models as OpenAI's list shows them, with what else is known of each."""
+
+from collections.abc import Sequence
+
+from mlxd.supervisor.contract import ModelCard, UnknownModel
+
+from . import schema
+
+
+def shown(card: ModelCard) -> schema.Model:
+    return schema.Model(
+        id=card.id,
+        created=card.created,
+        owned_by=card.owned_by,
+        aliases=card.aliases,
+        capabilities=card.capabilities,
+        context_length=card.context,
+        state=card.state,
+        path=card.path,
+        size_bytes=card.size_bytes,
+        detail=card.detail,
+    )
+
+
+def listed(cards: Sequence[ModelCard]) -> schema.ModelList:
+    return schema.ModelList([shown(card) for card in cards])
+
+
+def find(cards: Sequence[ModelCard], name: str) -> ModelCard:
+    for card in cards:
+        if name in (card.id, card.path, *card.aliases):
+            return card
+    raise UnknownModel(name, [card.id for card in cards])

@@ -1,0 +1,94 @@
+"""/openapi.json, made from the types that requests are checked against."""
+
+from typing import Any
+
+import msgspec
+
+import mlxd
+
+from .dialects.openai import schema
+from .errors import ErrorBody
+
+_TYPES = [
+    schema.ChatRequest,
+    schema.ChatCompletion,
+    schema.CompletionRequest,
+    schema.Completion,
+    schema.EmbeddingRequest,
+    schema.EmbeddingList,
+    schema.Model,
+    schema.ModelList,
+    ErrorBody,
+]
+_REFUSALS = {
+    "400": "Something in the request is wrong; `param` names it.",
+    "401": "A token is needed.",
+    "403": "This host or origin may not ask.",
+    "404": "There is no such model.",
+    "408": "The body came too slowly.",
+    "413": "The body is too large.",
+    "429": "Too many requests wait already.",
+    "500": "A defect here or in the engine; the message is the original one.",
+    "503": "The model cannot answer now; Retry-After says when to ask again.",
+}
+
+
+def document() -> dict[str, Any]:
+    _, components = msgspec.json.schema_components(
+        _TYPES, ref_template="#/components/schemas/{name}"
+    )
+    model_id = {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "mlxd", "version": mlxd.__version__},
+        "paths": {
+            "/v1/chat/completions": _post("ChatRequest", "ChatCompletion", streams=True),
+            "/v1/completions": _post("CompletionRequest", "Completion", streams=True),
+            "/v1/embeddings": _post("EmbeddingRequest", "EmbeddingList"),
+            "/v1/models": _get(_json("ModelList")),
+            "/v1/models/{model_id}": _get(_json("Model"), parameters=[model_id]),
+            "/health": _get(_OBJECT),
+            "/ready": _get(_OBJECT, unready=True),
+            "/status": _get(_OBJECT),
+            "/metrics": _get({"text/plain": {"schema": {"type": "string"}}}),
+        },
+        "components": {"schemas": components},
+    }
+
+
+_OBJECT = {"application/json": {"schema": {"type": "object"}}}
+
+
+def _json(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+
+
+def _refusals() -> dict[str, Any]:
+    return {
+        status: {"description": text, "content": _json("ErrorBody")}
+        for status, text in _REFUSALS.items()
+    }
+
+
+def _post(request: str, answer: str, *, streams: bool = False) -> dict[str, Any]:
+    content = _json(answer)
+    if streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {
+        "post": {
+            "requestBody": {"required": True, "content": _json(request)},
+            "responses": {"200": {"description": "The answer.", "content": content}, **_refusals()},
+        }
+    }
+
+
+def _get(
+    content: dict[str, Any],
+    *,
+    parameters: list[dict[str, Any]] | None = None,
+    unready: bool = False,
+) -> dict[str, Any]:
+    responses = {"200": {"description": "What was asked for.", "content": content}, **_refusals()}
+    if unready:
+        responses["503"] = {"description": "No model can answer yet.", "content": _OBJECT}
+    return {"get": {"parameters": parameters or [], "responses": responses}}

@@ -1,0 +1,84 @@
+"""uvicorn's HTTP protocol, with limits on a request's head and errors in the API's envelope."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from .errors import ApiError
+
+# Several times what proxies allow; no client of this API comes near.
+MAX_HEAD_BYTES = 64 * 1024
+
+
+class Protocol(HttpToolsProtocol):
+    """A head that is too long, too slow or broken ends its connection, with a reason."""
+
+    head_seconds = 10.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_timer is None:
+                self._start_head_timer()
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            told = f"The request's head is over the limit of {MAX_HEAD_BYTES} bytes."
+            self._refuse(ApiError(431, told, code="headers_too_large"))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_head_timer()
+        # Where the app has to give up a client that no longer reads: closing would wait for it.
+        self.scope["extensions"] = {"mlxd.abort": self.transport.abort}  # type: ignore[dict-item]
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(ApiError(400, f"{msg} It could not be parsed.", code="invalid_http"))
+
+    def _start_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.head_seconds, self._head_timed_out)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_timed_out(self) -> None:
+        if self._head_bytes == 0:
+            self.transport.close()
+            return
+        told = f"The request's head did not arrive within {self.head_seconds:g} s."
+        self._refuse(ApiError(408, told, code="head_timeout"))
+
+    def _refuse(self, error: ApiError) -> None:
+        self._stop_head_timer()
+        if self.transport.is_closing():
+            return
+        body = error.body()
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[error.status] + head % len(body) + body)
+        self.transport.close()
+
+
+def protocol(head_seconds: float) -> type[Protocol]:
+    return type("Protocol", (Protocol,), {"head_seconds": head_seconds})
