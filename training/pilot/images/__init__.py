@@ -1,0 +1,1 @@
+"""Pictures: printed text, drawn scenes and bar charts, with what is in them."""
