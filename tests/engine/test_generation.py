@@ -198,6 +198,23 @@ def test_more_than_the_memory_set_aside_is_refused_with_the_numbers(text_model: 
         assert [a.finish for a in started.wait(*both)] == ["length", "length"]
 
 
+def test_answers_that_outgrow_the_memory_give_way_and_are_finished(text_model: Path) -> None:
+    with engine(text_model, kv_bytes=512 * 2000, prefix_bytes=0) as started:
+        asked = [prompt(50, 30 + i) for i in range(3)]
+        endless = {token: -100.0 for token in range(2037, 2040)}
+
+        def drawn(seed: int) -> Sampling:
+            return Sampling(temperature=1.0, top_k=50, seed=seed, logit_bias=endless)
+
+        alone = [started.ask(p, sampling=drawn(i), max_tokens=900) for i, p in enumerate(asked)]
+        ids = [started.submit(p, sampling=drawn(i), max_tokens=None) for i, p in enumerate(asked)]
+        together = started.wait(*ids)
+        for one, other in zip(alone, together, strict=True):
+            assert other.finish == "length"
+            assert len(other.tokens) == 1950
+            assert other.tokens[:900] == one.tokens
+
+
 def test_an_answer_without_a_limit_ends_at_the_context_and_says_so(
     tmp_path: Path, text_model: Path
 ) -> None:

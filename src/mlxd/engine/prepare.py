@@ -101,7 +101,7 @@ class Preparer:
         self._check(job)
         job.generated = list(submit.resume)
         job.eos = self._tokenizer.eos_ids
-        room = self._bounds.context - len(job.prompt)
+        room = min(self._bounds.context, self._bounds.kv_tokens) - len(job.prompt)
         asked = submit.max_tokens
         job.clamped = asked is None or asked > room
         job.budget = room if asked is None else min(asked, room)

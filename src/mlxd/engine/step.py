@@ -31,6 +31,7 @@ from .scheduler import (
     group,
     next_to_admit,
     next_to_prefill,
+    urgency,
 )
 from .text import GrammarFault
 from .writer import Reason, Writer
@@ -133,6 +134,7 @@ class Stepper:
         while not self._stopping:
             self._take_in()
             self._drop_cancelled()
+            self._make_room()
             self._admit()
             try:
                 self._decode()
@@ -195,6 +197,18 @@ class Stepper:
                 self._begin(job)
             except Exception as error:  # noqa: BLE001 - MLX or the model's code: this prompt's own fault
                 self._fail(job, error)
+
+    def _make_room(self) -> None:
+        """Answers without a limit may grow past what was thought. The youngest row gives way: it
+        goes on later from the tokens that it has, and its client sees a pause."""
+        rows = list(self.batch.rows)
+        held = sum(len(r.job.tokens) for r in rows) + sum(len(p.job.tokens) for p in self.prefills)
+        while held > self.kv_tokens and len(rows) > 1:
+            youngest = max(rows, key=lambda r: urgency(r.job))
+            rows.remove(youngest)
+            held -= len(youngest.job.tokens)
+            self.batch.drop([youngest])
+            self.waiting.append(youngest.job)
 
     def _begin(self, job: Job) -> None:
         tokens = job.tokens
