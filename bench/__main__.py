@@ -85,17 +85,19 @@ def checkpoint(folder: Path, name: str) -> Path:
 
 
 def plan_for(args: argparse.Namespace, server: str, name: str) -> Plan:
+    """Lengths are the same for every server on a checkpoint; only the rounds may be fewer."""
     plan = Plan(tuple(args.scenarios), args.rounds, args.rounds)
     if args.quick:
         plan = replace(plan, rounds=1, long_rounds=1, tokens_each=32)
-    if server == "mlxd":
-        return plan
-    plan = replace(plan, long_rounds=min(2, plan.long_rounds))
     if CHECKPOINTS[name]:
         # On a neighbour's CPU path a quantised checkpoint crawls, prompts too: some 4 tok/s.
         short = tuple(s for s in plan.scenarios if s in ("first-token", "throughput"))
-        return replace(plan, scenarios=short, rounds=1, long_rounds=1, tokens_each=16)
-    return plan
+        plan = replace(plan, scenarios=short, tokens_each=plan.tokens_each // 2)
+    if server == "mlxd":
+        return plan
+    if CHECKPOINTS[name]:
+        return replace(plan, rounds=1, long_rounds=1)
+    return replace(plan, long_rounds=min(2, plan.long_rounds))
 
 
 class Run:
