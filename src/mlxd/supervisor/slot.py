@@ -133,6 +133,8 @@ class Slot:
 
     async def close(self, cause: str, drain_s: float) -> None:
         """Stop for good; returns when the process is reaped."""
+        if self._task.done():
+            return
         self._closing = True
         for request in [r for r in self._requests.values() if not r.sent]:
             self._fail(request, EngineUnavailable(f"{self.entry.id}: {cause}."))
@@ -419,10 +421,11 @@ class Slot:
         for request in [r for r in self._requests.values() if r.sent]:
             self._fail(request, EngineUnavailable(message))
 
-    def _failure(self) -> EngineUnavailable:
+    def failure_text(self) -> str:
         tail = log_tail(self._log, LOG_LINES) if self._log else []
         told = self.last_error or self.machine.cause
         lines = f" Last lines of {self._log}: " + " | ".join(tail) if tail else ""
-        return EngineUnavailable(
-            f"The engine of {self.entry.id} failed: {told}.{lines}", FAILED_RETRY_S
-        )
+        return f"The engine of {self.entry.id} failed: {told.rstrip('.')}.{lines}"
+
+    def _failure(self) -> EngineUnavailable:
+        return EngineUnavailable(self.failure_text(), FAILED_RETRY_S)

@@ -56,8 +56,6 @@ class Supervisor:
         self._record.write()
         for entry in self._catalogue.configured:
             self.slot(entry)
-        for name in self._launched:
-            self._slots[name].want("the service starts")
         self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeper")
         return self
 

@@ -1,0 +1,5 @@
+"""The command line: one module per command, each loaded only when it is used."""
+
+from .app import main
+
+__all__ = ["main"]

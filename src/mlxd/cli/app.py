@@ -1,0 +1,126 @@
+"""Which command is where. Typer reads the arguments; what a command needs is imported inside it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from mlxd.settings import Settings
+
+app = typer.Typer(
+    name="mlxd",
+    help="The model daemon for MLX: local language and vision models behind the OpenAI API.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=True,
+)
+models = typer.Typer(help="Which models there are.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+Config = Annotated[Path | None, typer.Option(help="Settings file instead of the usual mlxd.toml.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where logs and state are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME|DIR", help="Serve this model; may be repeated."),
+]
+
+
+class Complaint(Exception):
+    """Something the user can mend: printed without a traceback, ends with `code`."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main() -> NoReturn:
+    try:
+        app()
+    except Complaint as complaint:
+        typer.echo(f"mlxd: {complaint}", err=True)
+        raise SystemExit(complaint.code) from None
+    raise SystemExit(0)
+
+
+@app.command(
+    epilog="Example: mlxd serve --model ./models/tiny --port 8080",
+)
+def serve(
+    model: Model = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.")] = None,
+    token: Annotated[str | None, typer.Option(help="Ask clients for this bearer token.")] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Serve models over HTTP until Ctrl-C.
+
+    Without --model, the models of the settings are served, or else the bundled one.
+    """
+    from .serve import run
+
+    flags = {
+        "models": model,
+        "server.host": host,
+        "server.port": port,
+        "server.token": token,
+        "data_dir": data_dir,
+    }
+    raise SystemExit(run(settings_from(config, flags)))
+
+
+@app.command(epilog="Example: mlxd status --json")
+def status(
+    url: Annotated[str | None, typer.Option(envvar="MLXD_URL", help="Of the service.")] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """What the running service does: its engines, their states and queues."""
+    from .status import run
+
+    raise SystemExit(run(settings_from(config, {"data_dir": data_dir}), url, as_json=json))
+
+
+@app.command(epilog="Example: MLXD_SERVER_PORT=8080 mlxd config")
+def config(config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Every setting with its value and where that came from."""
+    from .config import run
+
+    run(settings_from(config, {"data_dir": data_dir}), as_json=json)
+
+
+@app.command(epilog="Example: mlxd logs -f tiny")
+def logs(
+    name: Annotated[str | None, typer.Argument(help="A model; without it, all.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many at first.")] = 50,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """The last lines of the logs."""
+    from .logs import run
+
+    settings = settings_from(config, {"data_dir": data_dir})
+    raise SystemExit(run(settings, name, lines=lines, follow=follow))
+
+
+@models.command("ls", epilog="Example: mlxd models ls --json")
+def models_ls(config: Config = None, json: Json = False) -> None:
+    """Models on this machine, and those that the catalogue knows."""
+    from .models import ls
+
+    ls(settings_from(config, {}), as_json=json)
+
+
+def settings_from(config: Path | None, flags: Mapping[str, Any]) -> "Settings":
+    from mlxd import settings
+
+    try:
+        return settings.load(config=config, flags=flags)
+    except settings.SettingsError as error:
+        raise Complaint(str(error), code=2) from error

@@ -1,0 +1,93 @@
+"""`mlxd serve`: the first engine is started before the gateway's libraries are imported, so that
+both load at the same time."""
+
+import errno
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from mlxd.catalog import BrokenModel, Catalogue, ModelEntry, NameUnknown, NotDownloaded
+from mlxd.catalog.catalogue import PILOT
+from mlxd.settings import ModelSettings, Settings
+from mlxd.supervisor.launch import ENGINE, Child, engine_arguments, launch, log_file, rotate
+
+from .app import Complaint
+
+# Connections that may wait while the gateway still imports.
+BACKLOG = 2048
+EXIT_PORT_TAKEN = 3
+
+
+def run(settings: Settings, command: Sequence[str] = ENGINE) -> int:
+    catalogue = _catalogue(settings)
+    listening = [_listen(settings.server.host, settings.server.port)]
+    _end_leftovers(settings)
+    first = catalogue.configured[0]
+    child = _start(first, settings, command)
+    try:
+        from .serving import serve
+    except BaseException:
+        child.signal(signal.SIGKILL)
+        raise
+    return serve(settings, catalogue, listening, {first.id: child}, command)
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    wanted = settings.models or [ModelSettings(name=PILOT)]
+    try:
+        return Catalogue(wanted)
+    except (NameUnknown, NotDownloaded, BrokenModel) as error:
+        if settings.models:
+            raise Complaint(str(error)) from error
+        raise Complaint(
+            "No model was named, and this installation has no bundled one. "
+            "Name one: mlxd serve --model DIR, or --model org/name from the Hugging Face cache."
+        ) from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise _refused(host, port, error) from error
+    return sock
+
+
+def _refused(host: str, port: int, error: OSError) -> Complaint:
+    if error.errno != errno.EADDRINUSE:
+        return Complaint(f"Can't listen on {host}:{port}: {error.strerror or error}.")
+    from mlxd.supervisor.owners import port_owner
+
+    owner = port_owner(port)
+    who = f"taken by {owner}" if owner else "taken"
+    return Complaint(
+        f"Port {port} on {host} is {who}; it was left alone. "
+        f"Use another port (--port {port + 1}), or end that process yourself.",
+        code=EXIT_PORT_TAKEN,
+    )
+
+
+def _end_leftovers(settings: Settings) -> None:
+    if not (settings.data_dir / "run").is_dir():
+        return
+    from mlxd.supervisor.record import end_leftovers
+
+    for left in end_leftovers(settings.data_dir):
+        print(
+            f"mlxd: ended engine {left.pid} ({left.what}), left by an earlier run", file=sys.stderr
+        )
+
+
+def _start(entry: ModelEntry, settings: Settings, command: Sequence[str]) -> Child:
+    log = log_file(settings.data_dir, entry.id)
+    rotate(log, settings.logging)
+    try:
+        return launch(engine_arguments(entry, settings), log, command=command)
+    except OSError as error:
+        raise Complaint(f"The engine can't be started: {error}.") from error

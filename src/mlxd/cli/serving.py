@@ -1,0 +1,132 @@
+"""The gateway process once its first engine is on its way: HTTP, signals, and an orderly end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import uvicorn
+
+from mlxd.catalog import Catalogue
+from mlxd.gateway.app import create_app
+from mlxd.settings import Settings
+from mlxd.supervisor.launch import Child
+from mlxd.supervisor.policy import State
+from mlxd.supervisor.slot import Slot
+from mlxd.supervisor.supervisor import Supervisor
+
+EXIT_NO_MODEL = 4
+# After the engines are drained and stopped, what connections may still take to be written out.
+WRITE_OUT_S = 5
+
+
+def serve(
+    settings: Settings,
+    catalogue: Catalogue,
+    listening: Sequence[socket.socket],
+    launched: Mapping[str, Child],
+    command: Sequence[str],
+) -> int:
+    logging.basicConfig(
+        level=settings.logging.level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    # It would repeat at "info" what is said here in the user's terms.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    try:
+        import uvloop
+    except ImportError:
+        loop_factory = None
+    else:
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_serve(settings, catalogue, listening, launched, command))
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours: engines have to be drained while connections are."""
+        yield
+
+
+async def _serve(
+    settings: Settings,
+    catalogue: Catalogue,
+    listening: Sequence[socket.socket],
+    launched: Mapping[str, Child],
+    command: Sequence[str],
+) -> int:
+    host, port = listening[0].getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    service = Supervisor(settings, catalogue, command=command, launched=launched, url=url)
+    server = _Server(
+        uvicorn.Config(
+            create_app(service, settings.server, settings.images),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.server.drain_timeout) + WRITE_OUT_S,
+        )
+    )
+    closing: asyncio.Task[None] | None = None
+
+    def end(number: int) -> None:
+        nonlocal closing
+        server.should_exit = True
+        if closing is None:
+            _say(f"{signal.Signals(number).name}: finishing what runs; once more to end it now.")
+            closing = asyncio.create_task(service.close())
+        else:
+            service.hurry()
+
+    async with service:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, end, number)
+        slots = [service.slot(entry) for entry in catalogue.configured]
+        for slot in slots:
+            slot.want("the service starts")
+        welcome = asyncio.create_task(_welcome(url, slots, server))
+        await server.serve(sockets=list(listening))
+        welcome.cancel()
+        if closing is not None:
+            await closing
+        failed = [slot for slot in slots if slot.state is State.FAILED]
+    return EXIT_NO_MODEL if closing is None and len(failed) == len(slots) else 0
+
+
+async def _welcome(url: str, slots: Sequence[Slot], server: uvicorn.Server) -> None:
+    """Say when each model is ready; end the service when none of them can be."""
+    _say(f"listening on {url}")
+    served = False
+    for slot in slots:
+        state = await slot.until((State.READY, State.FAILED))
+        if state is State.FAILED:
+            _say(slot.failure_text())
+            continue
+        if not served:
+            _say(f"{slot.entry.id} is ready. Try:\n\n{_first_request(url, slot.entry.id)}\n")
+        else:
+            _say(f"{slot.entry.id} is ready.")
+        served = True
+    if not served:
+        _say("no model could be started, so the service ends.")
+        server.should_exit = True
+
+
+def _first_request(url: str, model: str) -> str:
+    return (
+        f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\\n"
+        f'    -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\''
+    )
+
+
+def _say(text: str) -> None:
+    print(f"mlxd: {text}", flush=True)
