@@ -1,0 +1,235 @@
+"""Train pilot from nothing: text and pictures, one batch of each in every step.
+
+    python -m training.pilot.train --minutes 24 --fonts .pilot/fonts --out runs/pilot
+
+Stops after the given minutes of training, wherever it was interrupted in between: it saves itself
+every few hundred steps and goes on from there. The learning rate depends on the time used.
+"""
+
+import argparse
+import functools
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import augment, batches, score
+from .loader import Loader
+from .model import Pilot, Shape
+from .optim import Muon, orthogonal, split
+from .tasks import mixture
+from .tokenizer import Tokenizer
+
+MUON_RATE, ADAM_RATE = 0.02, 3e-3
+WARM_STEPS = 150
+STEADY_SHARE = 0.3  # of the time at the full rate; from there linearly to zero
+GLYPH_SHARE = 0.25  # of the loss of the head that names the characters of each cell
+SNAPSHOT_STEPS, CHECK_STEPS, SAVE_SECONDS = 200, 20, 100
+
+
+class Trainer:
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.a = arguments
+        self.out = Path(arguments.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.tokenizer = Tokenizer.load()
+        fonts = str(arguments.fonts)
+        pictures = functools.partial(batches.picture_batch, self.tokenizer, folder=fonts,
+                                     scenes_share=arguments.scenes, chinese=arguments.chinese)
+        text = functools.partial(batches.text_batch, self.tokenizer)
+        self.loaders = (Loader(text, f"{arguments.seed}/text/{time.time_ns()}" if arguments.resume else f"{arguments.seed}/text",
+                               arguments.text_workers),
+                        Loader(pictures, f"{arguments.seed}/pictures", arguments.picture_workers))
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(arguments.seed)
+        torch.set_float32_matmul_precision("high")
+        self.model = Pilot(Shape(vocabulary=-(-self.tokenizer.size // 64) * 64), len(batches.GLYPH_IDS)).to(self.device)
+        matrices, rest = split(self.model)
+        self.muon = Muon(matrices)
+        self.adam = torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0,
+                                      fused=self.device.type == "cuda")
+        self.step, self.spent = 0, 0.0
+        self.good: dict[str, Any] = {}
+        if arguments.compile:
+            self._compile()
+        if (self.out / "state.pt").exists():
+            self.load(torch.load(self.out / "state.pt", map_location=self.device, weights_only=True))
+        elif arguments.start:
+            weights = torch.load(arguments.start, map_location=self.device, weights_only=True)
+            print(self.model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False), flush=True)
+
+    def _compile(self) -> None:
+        torch._dynamo.config.recompile_limit = 64
+        for layer in self.model.model.language_model.layers:
+            layer.compile(dynamic=False)
+        for block in self.model.model.visual.blocks:
+            block.compile(dynamic=False)
+        self.muon.make = torch.compile(orthogonal, dynamic=False)
+        self.weigh = torch.compile(self.weigh, dynamic=False)  # type: ignore[method-assign]
+
+    def state(self) -> dict[str, Any]:
+        return {"model": self.model.state_dict(), "adam": self.adam.state_dict(),
+                "muon": {str(k): v for k, v in self.muon.buffers.items()}, "step": self.step, "spent": self.spent}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.adam.load_state_dict(state["adam"])
+        for shape, buffer in self.muon.buffers.items():
+            buffer.copy_(state["muon"][str(shape)])
+        self.step, self.spent = state["step"], state["spent"]
+        print(f"going on from step {self.step}, {self.spent:.0f} s", flush=True)
+
+    def save(self) -> None:
+        part = self.out / "state.tmp"
+        torch.save(self.state(), part)
+        part.rename(self.out / "state.pt")
+
+    def snapshot(self) -> None:
+        """Copies on the device, to go back to when a loss is no number."""
+        def copy(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return value.clone()
+            if isinstance(value, dict):
+                return {k: copy(v) for k, v in value.items()}
+            return [copy(v) for v in value] if isinstance(value, list) else value
+        self.good = copy(self.state())
+
+    def rate(self) -> float:
+        done = self.spent / (self.a.minutes * 60)
+        falling = 1.0 if done < STEADY_SHARE else (1 - done) / (1 - STEADY_SHARE)
+        return max(0.0, falling) * min(1.0, (self.step + 1) / WARM_STEPS)
+
+    def weigh(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        logits = self.model.logits(hidden).float()
+        losses = F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1).long(), reduction="none")
+        return (losses * weights.reshape(-1)).sum() / weights.sum()
+
+    def text_loss(self, batch: dict[str, Tensor]) -> Tensor:
+        mask = packed_mask(batch["owner"], self.device)
+        hidden = self.model.text(batch["ids"].long(), batch["positions"], mask)
+        return self.weigh(hidden, batch["targets"], batch["weights"])
+
+    def picture_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        pixels = augment.picture(batch["pixels"])
+        hidden, features = self.model.picture(batch["ids"].long(), batch["positions"], pixels, self.tokenizer.image)
+        cells = features.shape[1]
+        reading = self.weigh(hidden[:, cells:].contiguous(), batch["targets"][:, cells:].contiguous(),
+                             batch["weights"][:, cells:].contiguous())
+        if batch["pixels"].shape[1] != 1:
+            return reading, reading.detach() * 0
+        named = self.model.glyphs(features).flatten(0, 1)
+        wanted = torch.zeros_like(named, dtype=torch.bfloat16)
+        wanted[batch["pairs"][:, 0].long(), batch["pairs"][:, 1].long()] = 1
+        glyphs = F.binary_cross_entropy_with_logits(named.float(), wanted.float(), reduction="sum")
+        return reading, glyphs / batch["glyphs"].float().clamp_min(1).sum()
+
+    def update(self, rate: float) -> Tensor:
+        rest = [p for g in self.adam.param_groups for p in g["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        for group in self.adam.param_groups:
+            group["lr"] = ADAM_RATE * rate
+        self.muon.step(MUON_RATE * rate)
+        self.adam.step()
+        self.model.zero_grad(set_to_none=True)
+        return norm
+
+    def run(self) -> None:
+        texts, pictures = (loader.batches(self.device) for loader in self.loaders)
+        stop_at = time.time() + self.a.seconds if self.a.seconds else math.inf
+        sums = torch.zeros(3, device=self.device)
+        began = last = saved = time.time()
+        counted = 0
+        while self.spent < self.a.minutes * 60 and time.time() < stop_at:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                text = self.text_loss(next(texts))
+            text.backward()
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                reading, glyphs = self.picture_loss(next(pictures))
+            (reading + GLYPH_SHARE * glyphs).backward()
+            norm = self.update(self.rate())
+            sums += torch.stack([text.detach(), reading.detach(), glyphs.detach()])
+            counted += 1
+            self.step += 1
+            if self.step % CHECK_STEPS == 0 and not math.isfinite(float(sums.sum() + norm)):
+                print(f"step {self.step}: a loss is no number, going back", flush=True)
+                self.load(self.good)
+                sums.zero_()
+            if self.step % CHECK_STEPS == 0:
+                now = time.time()
+                self.spent += min(now - last, 20.0) if self.step > CHECK_STEPS else 0.0
+                last = now
+            if self.step % SNAPSHOT_STEPS == 0:
+                self.snapshot()
+                means = (sums / counted).tolist()
+                print(f"step {self.step} {self.spent:.0f}s rate {self.rate():.3f} text {means[0]:.4f} read {means[1]:.4f} "
+                      f"glyphs {means[2]:.3f} | {counted / (time.time() - began):.1f} steps/s", flush=True)
+                sums.zero_()
+                counted, began = 0, time.time()
+            if self.step % self.a.score_every == 0:
+                self.scores()
+                began = last = time.time()
+            if time.time() - saved > SAVE_SECONDS:
+                self.save()
+                saved = time.time()
+        self.save()
+        self.scores()
+        torch.save({k: v.bfloat16() for k, v in self.model.state_dict().items()}, self.out / "weights.pt")
+        print(f"done: step {self.step}, {self.spent:.0f} s", flush=True)
+        for loader in self.loaders:
+            loader.close()
+
+    def scores(self) -> None:
+        eager = Pilot(self.model.shape, len(batches.GLYPH_IDS)).to(self.device)
+        eager.load_state_dict(self.model.state_dict())
+        skills: score.Skills = {name: make for name, (_, make) in mixture.SHARES.items()}
+        try:
+            from .heldout import text as heldout
+            skills = {**skills, **heldout.SKILLS}
+        except ImportError:
+            pass
+        torch.manual_seed(7)
+        found = score.report(eager, self.tokenizer, skills, str(self.a.fonts), self.device, augment.picture)
+        print(f"SCORES {self.step}: {score.show(found)}", flush=True)
+        with (self.out / "scores.jsonl").open("a") as file:
+            file.write(json.dumps({"step": self.step, "spent": round(self.spent), **found}) + "\n")
+
+
+def packed_mask(owner: Tensor, device: torch.device) -> Any:
+    """Each conversation of a packed row sees itself alone."""
+    rows, size = owner.shape
+    if device.type != "cuda":
+        same = owner[:, None, :, None] == owner[:, None, None, :]
+        return same & torch.ones(size, size, dtype=torch.bool, device=device).tril()
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    def visible(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return (q >= k) & (owner[b, q] == owner[b, k])
+    return create_block_mask(visible, rows, None, size, size, device=device, _compile=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=24, help="of training in all; the schedule's length")
+    parser.add_argument("--seconds", type=float, default=0, help="stop (and save) after so long in this call")
+    parser.add_argument("--fonts", type=Path, default=Path(".pilot/fonts"))
+    parser.add_argument("--out", default="runs/pilot")
+    parser.add_argument("--start", default="", help="weights to begin from")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scenes", type=float, default=0.22, help="share of drawn scenes and charts")
+    parser.add_argument("--chinese", type=float, default=0.35, help="share of Chinese pages")
+    parser.add_argument("--text-workers", type=int, default=3)
+    parser.add_argument("--picture-workers", type=int, default=11)
+    parser.add_argument("--score-every", type=int, default=2000)
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
+    arguments = parser.parse_args()
+    arguments.resume = (Path(arguments.out) / "state.pt").exists()
+    Trainer(arguments).run()
+
+
+if __name__ == "__main__":
+    main()
