@@ -109,6 +109,43 @@ def logs(
     raise SystemExit(run(settings, name, lines=lines, follow=follow))
 
 
+@app.command(
+    epilog="Example: mlxd bench --url mlxd=http://127.0.0.1:60315 --url other=http://127.0.0.1:8080"
+)
+def bench(
+    url: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="A server; repeat to compare with the first."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Its name there, if not the first one.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Sent as bearer token.")] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="Only this one; repeat.")] = None,
+    clients: Annotated[list[int] | None, typer.Option(min=1, help="At once; repeat.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Medians are taken over them.")] = 3,
+    tokens: Annotated[int, typer.Option(min=2, help="Of each stream.")] = 64,
+    output: Annotated[Path | None, typer.Option(help="Write the result to this file too.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure OpenAI-compatible servers side by side; without --url, the service on this machine.
+
+    Scenarios: first-token, throughput, second-turn, interference.
+    """
+    from . import bench as command
+
+    code = command.run(
+        url or [],
+        model=model,
+        api_key=api_key,
+        scenarios=scenario or [],
+        clients=clients or [],
+        rounds=rounds,
+        tokens=tokens,
+        json_path=output,
+        as_json=json,
+    )
+    raise SystemExit(code)
+
+
 @models.command("ls", epilog="Example: mlxd models ls --json")
 def models_ls(config: Config = None, json: Json = False) -> None:
     """Models on this machine, and those that the catalogue knows."""

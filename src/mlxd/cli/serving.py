@@ -12,6 +12,7 @@ import uvicorn
 
 from mlxd.catalog import Catalogue
 from mlxd.gateway.app import create_app
+from mlxd.gateway.config import uvicorn_config
 from mlxd.settings import Settings
 from mlxd.supervisor.launch import Child
 from mlxd.supervisor.policy import State
@@ -65,13 +66,9 @@ async def _serve(
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     service = Supervisor(settings, catalogue, command=command, launched=launched, url=url)
     server = _Server(
-        uvicorn.Config(
+        uvicorn_config(
             create_app(service, settings.server, settings.images),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
+            settings.server,
             timeout_graceful_shutdown=int(settings.server.drain_timeout) + WRITE_OUT_S,
         )
     )

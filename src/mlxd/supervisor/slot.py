@@ -5,6 +5,7 @@ of a process's life reads the channel and hands events straight to the requests.
 """
 
 import asyncio
+import itertools
 import logging
 import random
 import signal
@@ -71,6 +72,8 @@ class Slot:
         self._on_pid = on_pid
         self._dice = dice
         self._inbox: asyncio.Queue[policy.Input] = asyncio.Queue()
+        # 0 is the engine's own.
+        self._ids = itertools.count(1)
         self._requests: dict[int, Request] = {}
         self._alone: deque[int] = deque()
         self._pace = Pace()
@@ -103,13 +106,15 @@ class Slot:
 
     def generate(self, submit: wire.Submit) -> Answer:
         self._check_admission()
-        answer = Answer(submit, time.monotonic(), self)
+        numbered = msgspec.structs.replace(submit, id=next(self._ids))
+        answer = Answer(numbered, time.monotonic(), self)
         self._admit(answer)
         return answer
 
     async def embed(self, frame: wire.Embed) -> wire.Embedded:
         self._check_admission()
-        request = EmbedRequest(frame, time.monotonic())
+        numbered = msgspec.structs.replace(frame, id=next(self._ids))
+        request = EmbedRequest(numbered, time.monotonic())
         self._admit(request)
         try:
             return await request.result
@@ -400,7 +405,8 @@ class Slot:
             return gone
         self.restarts += 1
         if not self.last_error:
-            self.last_error = gone.detail
+            stalled = self.machine.state is State.STALLED
+            self.last_error = self.machine.cause if stalled else gone.detail
         sent = [request for request in self._requests.values() if request.sent]
         for request in sent:
             request.sent = False

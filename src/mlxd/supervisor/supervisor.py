@@ -1,7 +1,6 @@
 """The Service that the gateway sees: names become slots, slots become answers."""
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +48,6 @@ class Supervisor:
         self._limits = limits
         self._record = Record(settings.data_dir, url)
         self._slots: dict[str, Slot] = {}
-        self._ids = itertools.count(1)
         self._housekeeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Supervisor":
@@ -94,11 +92,10 @@ class Supervisor:
         return card
 
     def generate(self, card: ModelCard, submit: wire.Submit) -> Stream:
-        return self._slots[card.id].generate(msgspec.structs.replace(submit, id=next(self._ids)))
+        return self._slots[card.id].generate(submit)
 
     async def embed(self, card: ModelCard, embed: wire.Embed) -> wire.Embedded:
-        slot = self._slots[card.id]
-        return await slot.embed(msgspec.structs.replace(embed, id=next(self._ids)))
+        return await self._slots[card.id].embed(embed)
 
     def ready(self) -> bool:
         return any(slot.state is State.READY for slot in self._slots.values())

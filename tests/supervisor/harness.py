@@ -1,0 +1,102 @@
+"""A supervisor over fake engines: real processes, real signals, short limits."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+
+from mlxd import wire
+from mlxd.catalog import Catalogue
+from mlxd.settings import ModelSettings, ServerSettings, Settings
+from mlxd.supervisor.pulse import Limits
+from mlxd.supervisor.requests import Answer
+from mlxd.supervisor.slot import Slot
+from mlxd.supervisor.supervisor import Supervisor
+
+ROOT = Path(__file__).parents[2]
+MAIN = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.fakes.engine import main; main()"
+SHORT = Limits(starting=20.0, loading=1.0, warming=1.0, idle=1.0, step_floor=1.0)
+PATIENCE_S = 20.0
+
+
+def fake(*switches: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", MAIN, "--heartbeat", "0.1", *switches)
+
+
+def write_model(folder: Path) -> Path:
+    """What the catalogue needs to see; the fake engine never opens it."""
+    folder.mkdir(parents=True)
+    config = {"model_type": "fake", "max_position_embeddings": 4096, "vision_config": {}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "chat_template.jinja").write_text("{{ tools }}")
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    (folder / "model.safetensors").write_bytes(
+        len(header).to_bytes(8, "little") + header + bytes(4)
+    )
+    return folder
+
+
+@contextlib.asynccontextmanager
+async def supervised(
+    folder: Path,
+    *switches: str,
+    limits: Limits = SHORT,
+    queue_limit: int = 256,
+    drain_s: float = 5.0,
+) -> AsyncIterator[tuple[Supervisor, Slot]]:
+    """Ends with the assertion that no process is left."""
+    model = write_model(folder / "fake")
+    settings = Settings(
+        models=[ModelSettings(name=str(model))],
+        data_dir=folder / "data",
+        server=ServerSettings(queue_limit=queue_limit, drain_timeout=drain_s),
+    )
+    catalogue = Catalogue(settings.models)
+    service = Supervisor(settings, catalogue, command=fake(*switches), limits=limits)
+    async with service:
+        slot = service.slot(catalogue.configured[0])
+        try:
+            yield service, slot
+        finally:
+            async with asyncio.timeout(PATIENCE_S):
+                await service.close()
+    assert engines() == []
+    assert list((folder / "data" / "run").iterdir()) == []
+
+
+def engines() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if "--heartbeat" in p.cmdline()]
+
+
+def request(prompt: str, **more: object) -> wire.Submit:
+    return wire.Submit(0, wire.Text(prompt), **more)  # type: ignore[arg-type]
+
+
+def words(count: int) -> str:
+    return "".join(f"w{i} " for i in range(count))
+
+
+async def read(stream: Answer) -> str:
+    """The whole text, with everything that must be true of any stream."""
+    parts: list[str] = []
+    finished = 0
+    async with asyncio.timeout(PATIENCE_S):
+        async for events in stream:
+            assert events
+            assert not finished
+            parts += [event.text for event in events]
+            finished = sum(event.finish is not None for event in events)
+    await stream.aclose()
+    assert finished == 1
+    return "".join(parts)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110 - what is waited for is seen from outside only
+            await asyncio.sleep(0.005)

@@ -1,0 +1,203 @@
+"""What a client gets, whatever happens to the engine."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from mlxd import wire
+from mlxd.supervisor.contract import (
+    EngineUnavailable,
+    NotCapable,
+    Overloaded,
+    RequestFailed,
+    UnknownModel,
+)
+from mlxd.supervisor.policy import State
+
+from .harness import engines, read, request, supervised, until, words
+
+
+async def test_the_first_request_starts_the_engine(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (service, slot):
+        assert slot.state is State.STOPPED
+        card = service.resolve("fake", needs="text")
+        assert await read(service.generate(card, request("hello you"))) == "hello you"
+        assert slot.state is State.READY
+
+
+async def test_twenty_first_requests_at_once_make_one_engine(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--load-seconds", "0.2") as (_, slot):
+        answers = [slot.generate(request(f"number {i}")) for i in range(20)]
+        texts = await asyncio.gather(*map(read, answers))
+        assert texts == [f"number {i}" for i in range(20)]
+        assert [t.state for t in slot.history].count(State.STARTING) == 1
+        assert len(engines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+async def test_an_answer_goes_on_where_its_engine_was_lost(tmp_path: Path, number: int) -> None:
+    async with supervised(tmp_path, "--rate", "100") as (_, slot):
+        streams = [slot.generate(request("[[tokens 60]]")) for _ in range(3)]
+        reading = [asyncio.create_task(read(stream)) for stream in streams]
+        await until(lambda: all(len(stream.tokens) > 10 for stream in streams))
+        os.kill(slot.pid or 0, number)
+        assert await asyncio.gather(*reading) == [words(60)] * 3
+        assert slot.restarts == 1
+
+
+async def test_an_answer_goes_on_when_its_engine_only_looks_alive(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        # It hangs again when the answer is resumed at the same token, and is then known by name.
+        with pytest.raises(RequestFailed, match="2 engines died"):
+            await read(slot.generate(request("[[tokens 9]] [[hang 4]]")))
+        assert await read(slot.generate(request("well"))) == "well"
+
+
+async def test_resuming_sends_the_tokens_and_the_same_seed(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "100") as (_, slot):
+        stream = slot.generate(request("[[tokens 20]] [[die-once 7]]"))
+        first = stream.to_send()
+        assert isinstance(first, wire.Submit)
+        assert first.sampling.seed is not None
+        assert await read(stream) == words(20)
+        again = stream.to_send()
+        assert isinstance(again, wire.Submit)
+        assert again.sampling.seed == first.sampling.seed
+        assert len(again.resume) == 20
+
+
+async def test_a_request_that_kills_two_engines_fails_and_the_others_live(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "50") as (_, slot):
+        others = [slot.generate(request("[[tokens 40]]")) for _ in range(3)]
+        reading = [asyncio.create_task(read(other)) for other in others]
+        await until(lambda: all(len(other.tokens) > 2 for other in others))
+        with pytest.raises(RequestFailed, match="engines died while they worked on this request"):
+            await read(slot.generate(request("[[tokens 9]] [[die 3]]")))
+        assert await asyncio.gather(*reading) == [words(40)] * 3
+        assert await read(slot.generate(request("still here"))) == "still here"
+
+
+@pytest.mark.parametrize("fault", ["malformed 3", "half 3", "exit 3", "stop-self 3"])
+async def test_a_broken_engine_is_replaced(tmp_path: Path, fault: str) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        with pytest.raises(RequestFailed, match="2 engines died"):
+            await read(slot.generate(request(f"[[tokens 9]] [[{fault}]]")))
+        assert await read(slot.generate(request("well"))) == "well"
+
+
+async def test_events_for_nobody_are_ignored(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        assert await read(slot.generate(request("[[tokens 5]] [[stranger 2]]"))) == words(5)
+        assert slot.restarts == 0
+
+
+async def test_a_failed_request_says_what_the_engine_said(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        with pytest.raises(RequestFailed, match="broke on purpose"):
+            await read(slot.generate(request("[[tokens 5]] [[raise 2]]")))
+        with pytest.raises(RequestFailed) as refused:
+            await read(slot.generate(request("[[fail client too_long]]")))
+        assert refused.value.failed.blame == "client"
+        assert slot.restarts == 0
+
+
+async def test_closing_a_stream_cancels_it_in_the_engine(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "50") as (_, slot):
+        stream = slot.generate(request("[[tokens 100000]]"))
+        async with asyncio.timeout(10):
+            await anext(aiter(stream))
+        await stream.aclose()
+        await stream.aclose()
+        await until(lambda: slot.progress and slot.progress.running == 0 and slot.progress.steps)
+        assert slot.running == 0
+
+
+async def test_leaving_during_load_leaves_nothing(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--load-seconds", "0.2") as (_, slot):
+        stream = slot.generate(request("hello"))
+        await until(lambda: slot.state is State.LOADING)
+        assert stream.state.startswith("loading")
+        await stream.aclose()
+        assert slot.waiting == 0
+        await until(lambda: slot.state is State.READY)
+
+
+async def test_a_full_queue_is_refused_with_a_time(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "50", queue_limit=2) as (_, slot):
+        running = [slot.generate(request("[[tokens 5]]")) for _ in range(2)]
+        with pytest.raises(Overloaded) as refused:
+            slot.generate(request("too much"))
+        assert refused.value.retry_after >= 1
+        assert await asyncio.gather(*map(read, running)) == [words(5)] * 2
+        assert await read(slot.generate(request("now"))) == "now"
+
+
+async def test_embeddings(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (service, slot):
+        frame = wire.Embed(0, [wire.Text("a"), wire.Text("b")])
+        assert len((await slot.embed(frame)).vectors) == 2
+        card = service.resolve("embedding", needs="embedding")
+        assert len((await service.embed(card, frame)).vectors) == 2
+        assert slot.running == 0
+
+
+async def test_stopping_ends_what_waits_and_what_runs(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "20") as (service, slot):
+        stream = slot.generate(request("[[tokens 100000]]"))
+        reading = asyncio.create_task(read(stream))
+        await until(lambda: stream.tokens)
+        await service.close(drain_s=0.2)
+        with pytest.raises(EngineUnavailable, match="stopping"):
+            await reading
+        with pytest.raises(EngineUnavailable, match="stopping"):
+            slot.generate(request("late"))
+
+
+async def test_draining_lets_answers_end(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "100") as (service, slot):
+        stream = slot.generate(request("[[tokens 30]]"))
+        reading = asyncio.create_task(read(stream))
+        await until(lambda: stream.tokens)
+        await service.close(drain_s=10)
+        assert await reading == words(30)
+
+
+async def test_an_engine_lost_while_draining_comes_back_for_what_it_owes(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "100") as (_, slot):
+        stream = slot.generate(request("[[tokens 60]]"))
+        reading = asyncio.create_task(read(stream))
+        await until(lambda: len(stream.tokens) > 5)
+        slot.stop("test", drain_s=10)
+        await until(lambda: slot.state is State.DRAINING)
+        os.kill(slot.pid or 0, signal.SIGKILL)
+        assert await reading == words(60)
+        await until(lambda: slot.state is State.STOPPED)
+
+
+async def test_a_request_during_draining_is_served_by_the_next_engine(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "50") as (_, slot):
+        running = slot.generate(request("[[tokens 20]]"))
+        reading = asyncio.create_task(read(running))
+        await until(lambda: running.tokens)
+        slot.stop("test", drain_s=10)
+        await until(lambda: slot.state is State.DRAINING)
+        late = slot.generate(request("late but served"))
+        assert await read(late) == "late but served"
+        assert await reading == words(20)
+        assert slot.restarts == 0
+
+
+async def test_names(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (service, _):
+        by_name = service.resolve("fake", needs="text")
+        assert service.resolve("vision", needs="text") == by_name
+        assert service.resolve(str(tmp_path / "fake"), needs="vision") == by_name
+        with pytest.raises(UnknownModel, match="fake"):
+            service.resolve("gpt-9", needs="text")
+        with pytest.raises(UnknownModel):
+            service.resolve("/etc", needs="text")
+        with pytest.raises(NotCapable, match="can't do reranker"):
+            service.resolve("fake", needs="reranker")

@@ -1,0 +1,138 @@
+"""Signals and faults in every state: one outcome, one process, nothing left."""
+
+import asyncio
+import os
+import signal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mlxd.supervisor.contract import EngineUnavailable
+from mlxd.supervisor.policy import State
+from mlxd.supervisor.pulse import Limits
+
+from .harness import SHORT, engines, read, request, supervised, until, words
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+@pytest.mark.parametrize("state", [State.STARTING, State.LOADING, State.READY])
+async def test_an_engine_lost_before_or_between_requests(
+    tmp_path: Path, state: State, number: int
+) -> None:
+    limits = Limits(starting=1.5, loading=1.0, warming=1.0, idle=1.0, step_floor=1.0)
+    async with supervised(tmp_path, "--load-seconds", "0.3", limits=limits) as (_, slot):
+        stream = None if state is State.READY else slot.generate(request("hello"))
+        slot.want("test")
+        await until(lambda: slot.state is state)
+        first = slot.pid
+        os.kill(first or 0, number)
+        if stream is not None:
+            assert await read(stream) == "hello"
+        await until(lambda: slot.state is State.READY and slot.pid != first)
+        assert len(engines()) == 1
+        assert await read(slot.generate(request("again"))) == "again"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+async def test_an_engine_lost_while_stopping_is_gone(tmp_path: Path, number: int) -> None:
+    async with supervised(tmp_path, "--ignore-stop") as (_, slot):
+        slot.want("test")
+        await until(lambda: slot.state is State.READY)
+        slot.stop("test")
+        await until(lambda: slot.state is State.STOPPING)
+        os.kill(slot.pid or 0, number)
+        await until(lambda: slot.state is State.STOPPED)
+        assert engines() == []
+
+
+async def test_an_engine_that_hears_nothing_is_killed(tmp_path: Path) -> None:
+    switches = ["--ignore-stop", "--ignore-sigterm", "--ignore-drain"]
+    async with supervised(tmp_path, *switches, drain_s=0.2) as (_, slot):
+        slot.want("test")
+        await until(lambda: slot.state is State.READY)
+
+
+async def test_a_crash_loop_ends_in_failed_and_an_explicit_start_clears_it(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--die-loading") as (_, slot):
+        with pytest.raises(EngineUnavailable, match="SIGKILL"):
+            await read(slot.generate(request("hello")))
+        assert slot.state is State.FAILED
+        assert slot.restarts == 5
+        with pytest.raises(EngineUnavailable):
+            slot.generate(request("hello"))
+        starts = [t for t in slot.history if t.state is State.STARTING]
+        gaps = [b.at - a.at for a, b in pairwise(starts)]
+        assert len(starts) == 5
+        slot.start("test")
+        await until(lambda: slot.restarts > 5)
+        assert gaps[1] < gaps[3]
+
+
+async def test_a_model_that_cannot_load_says_why(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--fail-load") as (_, slot):
+        with pytest.raises(EngineUnavailable, match="has no weights"):
+            await read(slot.generate(request("hello")))
+
+
+async def test_a_command_that_does_not_exist_is_a_failure_not_a_hang(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (service, slot):
+        service._command = ("/nonexistent/engine",)
+        with pytest.raises(EngineUnavailable, match="can't be started"):
+            await read(slot.generate(request("hello")))
+
+
+async def test_an_engine_without_a_heartbeat_while_loading_is_replaced(tmp_path: Path) -> None:
+    limits = Limits(starting=1.0, loading=0.5, warming=0.5, idle=1.0, step_floor=1.0)
+    async with supervised(tmp_path, "--mute", limits=limits) as (_, slot):
+        with pytest.raises(EngineUnavailable, match="no sign of life"):
+            await read(slot.generate(request("hello")))
+
+
+async def test_an_engine_that_loads_for_long_but_lives_is_left_alone(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--never-ready", limits=SHORT) as (_, slot):
+        slot.want("test")
+        await until(lambda: slot.progress and slot.progress.done > 1.5 * 1000 * 0.6)
+        assert slot.restarts == 0
+        slot.stop("test")
+        await until(lambda: slot.state is State.STOPPED)
+
+
+async def test_stop_during_load_answers_those_who_wait(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--load-seconds", "5") as (_, slot):
+        stream = slot.generate(request("hello"))
+        await until(lambda: slot.state is State.LOADING)
+        slot.stop("asked to stop")
+        with pytest.raises(EngineUnavailable, match="asked to stop"):
+            await read(stream)
+        await until(lambda: slot.state is State.STOPPED)
+        assert engines() == []
+
+
+async def test_wanted_and_not_wanted_a_hundred_times(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        for i in range(100):
+            if i % 2:
+                slot.stop("toggled off")
+            else:
+                slot.want("toggled on")
+            if i % 10 == 0:
+                await asyncio.sleep(0.02)
+            assert len(engines()) <= 1
+        slot.want("at last")
+        await until(lambda: slot.state is State.READY)
+        assert len(engines()) == 1
+
+
+async def test_metrics_and_status_show_what_happened(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--rate", "100") as (service, slot):
+        assert await read(slot.generate(request("[[tokens 10]]"))) == words(10)
+        body, kind = service.metrics()
+        assert kind.startswith("text/plain")
+        lines = body.decode().splitlines()
+        assert 'mlxd_tokens_out_total{model="fake"} 10.0' in lines
+        assert 'mlxd_engine_state{model="fake",state="ready"} 1.0' in lines
+        assert 'mlxd_time_to_first_token_seconds_count{model="fake"} 1.0' in lines
+        engine = service.status()["engines"]["fake"]
+        assert engine["state"] == "ready"
+        assert [one["state"] for one in engine["history"]] == ["starting", "ready"]
