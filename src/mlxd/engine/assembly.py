@@ -100,7 +100,7 @@ def _generating(
 ) -> Assembled:
     tokenizer = Tokenizer.load(folder)
     template = Template.load(folder, tokenizer)
-    images = _image_reader(folder, model, settings, notes)
+    images = _image_reader(folder, model, tokenizer, settings, notes)
     limits = _limits(settings)
     mx.set_cache_limit(int(_room() * REUSE_SHARE))
 
@@ -150,12 +150,16 @@ def _generating(
 
 
 def _image_reader(
-    folder: Path, model: backends.Backend, settings: "Settings", notes: list[str]
+    folder: Path,
+    model: backends.Backend,
+    tokenizer: Tokenizer,
+    settings: "Settings",
+    notes: list[str],
 ) -> backends.ImageReader | None:
     if not model.has_vision:
         return None
     try:
-        return backends.ImageReader(folder, model.config, settings.pixel_limit)
+        return backends.image_reader(folder, model.config, tokenizer, settings.pixel_limit)
     except backends.CannotLoad as error:
         notes.append(f"images can't be used: {error}")
         return None

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..weights import Policy
 from . import text, vision
 from .base import Backend, CannotLoad, Report, Sequence, read_config
-from .vision import ImageReader, Pictures, picture_key
+from .images import ImageReader, Pictures, image_reader, picture_key
 
 __all__ = [
     "Backend",
@@ -14,6 +14,7 @@ __all__ = [
     "Pictures",
     "Report",
     "Sequence",
+    "image_reader",
     "load",
     "picture_key",
 ]
@@ -21,6 +22,7 @@ __all__ = [
 
 def load(folder: Path, policy: Policy, report: Report) -> Backend:
     config = read_config(folder)
-    if vision.supports(config):
+    seeing = "vision_config" in config and not text.supports(config)
+    if seeing or vision.supports(config):
         return vision.VisionBackend(folder, policy, report)
     return text.TextBackend(folder, policy, report)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+from mlx.nn.layers.quantized import quantize
 from mlx.utils import tree_flatten
 
 from .. import kv
@@ -128,3 +129,42 @@ def context_length(config: dict[str, Any], folder: Path) -> int:
     except (OSError, ValueError):
         return limit
     return min(limit, int(most)) if isinstance(most, int) and 0 < most < 10**9 else limit
+
+
+def weight_files(folder: Path) -> dict[str, mx.array]:
+    """All weights of a folder, mapped and not yet read."""
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files:
+        raise CannotLoad(f"{folder} has no model*.safetensors")
+    arrays: dict[str, mx.array] = {}
+    for file in files:
+        loaded = mx.load(str(file))
+        assert isinstance(loaded, dict)
+        arrays.update(loaded)
+    return arrays
+
+
+def quantize_as_saved(
+    model: Any, quantization: dict[str, Any], arrays: dict[str, mx.array]
+) -> None:
+    """Give those modules a quantised form whose weights were saved in one."""
+
+    def how(path: str, module: Any) -> Any:
+        if path in quantization:
+            return quantization[path]
+        if not hasattr(module, "to_quantized") or f"{path}.scales" not in arrays:
+            return False
+        scales, packed = arrays[f"{path}.scales"], arrays[f"{path}.weight"]
+        if scales.dtype == mx.uint8:
+            return True  # one of the modes that allow a single group size, named at the top
+        inputs = module.weight.shape[-1]
+        bits, group = packed.shape[-1] * 32 // inputs, inputs // scales.shape[-1]
+        return {"group_size": group, "bits": bits, "mode": "affine"}
+
+    quantize(
+        model,
+        group_size=quantization["group_size"],
+        bits=quantization["bits"],
+        mode=quantization.get("mode", "affine"),
+        class_predicate=how,
+    )

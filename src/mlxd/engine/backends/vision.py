@@ -1,54 +1,74 @@
 """Vision-language models, from mlx-vlm's model zoo. Text-only prompts take the same path."""
 
-import hashlib
 import importlib
-import io
-from dataclasses import dataclass
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
-import numpy.typing as npt
 
 from mlxd.machine import memory
-from mlxd.wire import ImagePart
 
 from .. import kv, weights
-from ..job import Refused
 from .base import (
     Backend,
     CannotLoad,
     Report,
     Sequence,
     context_length,
+    quantize_as_saved,
     read_config,
     read_weights,
+    weight_files,
 )
-
-_IMAGE_TOKEN_NAMES = ("image_token_id", "image_token_index")
+from .images import Pictures
+from .zoo import importable, place_of, whole
 
 
 def supports(config: dict[str, Any]) -> bool:
     if "vision_config" not in config:
         return False
-    spec = importlib.util.find_spec("mlx_vlm")
-    places = list(spec.submodule_search_locations or []) if spec else []
     kind = str(config["model_type"]).replace("-", "_")
-    return bool(places) and (Path(places[0]) / "models" / kind).is_dir()
+    return (place_of("mlx_vlm") / "models" / kind).is_dir()
 
 
-@dataclass
-class Pictures:
-    """A prompt's images, processed to arrays, and where its image tokens stand."""
+# Imported, each of these would bring transformers with it, and only to read images for which there
+# is a reader here.
+_NOT_NEEDED = "mlx_vlm.models.qwen3_vl.processing_qwen3_vl"
 
-    arrays: dict[str, npt.NDArray[Any]]
-    positions: npt.NDArray[np.int64]
-    digests: list[int]
 
-    @property
-    def last(self) -> int:
-        return int(self.positions[-1]) if len(self.positions) else -1
+def _plain(config: dict[str, Any]) -> bool:
+    """Whether it is of the one family that is loaded without the library's own loader."""
+    quantization = config.get("quantization") or {}
+    simple = not config.get("quantization_config") or bool(quantization)
+    return config["model_type"] == "qwen3_vl" and simple
+
+
+def _load_plain(folder: Path, config: dict[str, Any]) -> Any:
+    importable("mlx_vlm")
+    sys.modules.setdefault(_NOT_NEEDED, types.ModuleType(_NOT_NEEDED))
+    zoo = importlib.import_module("mlx_vlm.models.qwen3_vl")
+    settings = zoo.ModelConfig.from_dict(config)
+    settings.text_config = zoo.TextConfig.from_dict(config["text_config"])
+    settings.vision_config = zoo.VisionConfig.from_dict(config["vision_config"])
+    model = zoo.Model(settings)
+    arrays = model.sanitize(weight_files(folder))
+    if model.vision_tower is not None:
+        arrays = model.vision_tower.sanitize(arrays)
+    if quantization := config.get("quantization"):
+        quantize_as_saved(model, quantization, arrays)
+    model.eval()
+    model.load_weights(list(arrays.items()), strict=True)
+    return model
+
+
+def _load_foreign(folder: Path) -> Any:
+    whole("mlx_vlm", _NOT_NEEDED)
+    from mlx_vlm.utils import load_model
+
+    return load_model(folder, lazy=True)
 
 
 class VisionBackend(Backend):
@@ -56,10 +76,9 @@ class VisionBackend(Backend):
 
     def __init__(self, folder: Path, policy: weights.Policy, report: Report) -> None:
         self.config = read_config(folder)
-        from mlx_vlm.utils import load_model
-
         try:
-            self.model = load_model(folder, lazy=True)
+            plain = _plain(self.config)
+            self.model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
         except (ValueError, KeyError, TypeError, RuntimeError, ImportError, OSError) as error:
             raise CannotLoad(f"{folder} can't be loaded by mlx-vlm: {error}") from error
         self.prepared = weights.prepare(self.model, policy, memory())
@@ -128,90 +147,3 @@ class VisionBackend(Backend):
 
 def _scalar(delta: mx.array | None) -> int:
     return 0 if delta is None else int(np.array(delta).reshape(-1)[0])
-
-
-class ImageReader:
-    """Encoded images in, arrays for the model out. Runs on the preparer's thread."""
-
-    def __init__(self, folder: Path, config: dict[str, Any], pixel_limit: int) -> None:
-        from mlx_vlm.utils import load_processor
-
-        try:
-            self._processor = load_processor(folder, add_detokenizer=False)
-        except (ValueError, KeyError, TypeError, RuntimeError, ImportError, OSError) as error:
-            raise CannotLoad(f"{folder} has no image processor that works: {error}") from error
-        found = [config[n] for n in _IMAGE_TOKEN_NAMES if isinstance(config.get(n), int)]
-        self._image_token = found[0] if found else -1
-        self._pixel_limit = pixel_limit
-
-    def read(self, prompt: str, images: list[ImagePart]) -> tuple[list[int], Pictures]:
-        decoded = [self._decode(image) for image in images]
-        try:
-            made = self._processor(text=[prompt], images=decoded, return_tensors="np")
-        except (ValueError, TypeError, IndexError) as error:
-            raise Refused(
-                f"the model's image processor can't use these images: {error}", param="messages"
-            ) from error
-        arrays = {name: np.array(value) for name, value in dict(made).items() if _is_array(value)}
-        tokens = arrays.pop("input_ids").reshape(-1).astype(np.int64)
-        arrays.pop("attention_mask", None)
-        arrays.pop("token_type_ids", None)
-        digests = [_digest(image.data) for image in images]
-        positions = np.flatnonzero(tokens == self._image_token)
-        return tokens.tolist(), Pictures(arrays, positions, digests)
-
-    def _decode(self, image: ImagePart) -> Any:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-
-        try:
-            with Image.open(io.BytesIO(image.data)) as opened:
-                width, height = opened.size
-                if width * height > self._pixel_limit:
-                    raise Refused(
-                        f"the image has {width}×{height} pixels; the limit is "
-                        f"{self._pixel_limit:,} pixels",
-                        param=image.where,
-                        code="image_too_large",
-                    )
-                turned = ImageOps.exif_transpose(opened)
-                return _on_white(turned)
-        except UnidentifiedImageError as error:
-            raise Refused(
-                "this is no image in a format that can be read",
-                param=image.where,
-                code="invalid_image",
-            ) from error
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-            raise Refused(
-                f"the image can't be decoded: {error}", param=image.where, code="invalid_image"
-            ) from error
-
-
-def _is_array(value: Any) -> bool:
-    return isinstance(value, (np.ndarray, mx.array))
-
-
-def _digest(data: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(data, digest_size=7).digest())
-
-
-def _on_white(image: Any) -> Any:
-    from PIL import Image
-
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        page = Image.new("RGB", layer.size, (255, 255, 255))
-        page.paste(layer, mask=layer.getchannel("A"))
-        return page
-    return image.convert("RGB")
-
-
-def picture_key(tokens: list[int], pictures: Pictures) -> npt.NDArray[np.int64]:
-    """The prompt as a prefix-cache key: image tokens become negative numbers of their content."""
-    key = np.asarray(tokens, dtype=np.int64)
-    runs = np.split(pictures.positions, np.flatnonzero(np.diff(pictures.positions) > 1) + 1)
-    digest = pictures.digests
-    for i, run in enumerate(runs):
-        if len(run):
-            key[run] = -1 - digest[min(i, len(digest) - 1)]
-    return key
