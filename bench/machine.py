@@ -1,15 +1,32 @@
 """What a result must say about where it was measured, to be worth anything later."""
 
-import os
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psutil
 
 PACKAGES = ("mlxd", "mlx", "mlx-cpu", "mlx-cuda-13", "mlx-cuda-12", "mlx-lm", "mlx-vlm")
+
+
+# Above this share of the machine, what others do shows in the figures.
+CALM_PERCENT = 10
+
+
+def others(seconds: float = 1.0) -> float:
+    """Percent of the machine that is in use while nothing of ours runs."""
+    return float(psutil.cpu_percent(interval=seconds))
+
+
+def wait_for_calm(limit: float) -> float:
+    """Wait until others leave the machine alone, or `limit` seconds; what they use then."""
+    deadline = monotonic() + limit
+    while (used := others()) > CALM_PERCENT and monotonic() < deadline:
+        pass
+    return used
 
 
 def describe() -> dict[str, Any]:
@@ -19,8 +36,6 @@ def describe() -> dict[str, Any]:
         "processor": _processor(),
         "cores": psutil.cpu_count(),
         "memory GiB": round(psutil.virtual_memory().total / 2**30, 1),
-        # Others at work on the machine make every figure worse: worth knowing before believing.
-        "load before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
     }

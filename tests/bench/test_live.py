@@ -1,5 +1,9 @@
 """The client against a real server process with a real (tiny, random) model."""
 
+import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,3 +56,21 @@ async def test_a_model_that_cannot_be_served_is_told_with_the_servers_own_words(
     with pytest.raises(Unusable, match=r"(?s)mlx_lm.server gave no answer.*last output"):
         async with running(MLX_LM, tmp_path / "nothing", "test"):
             pass
+
+
+async def test_the_command_prints_the_comparison_as_json(
+    started: tuple[Running, Target], model: Path
+) -> None:
+    url = started[0].url
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from mlxd.cli import main; main()", "bench", "--json",
+        "--url", f"one={url}", "--url", f"two={url}/v1", "--model", str(model),
+        "--scenario", "throughput", "--clients", "2", "--rounds", "1", "--tokens", "8",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, progress = await process.communicate()
+    assert process.returncode == 0, progress.decode()
+    found = json.loads(out)
+    assert list(found["servers"]) == ["one", "two"]
+    assert found["one is times better than"]["two"]["throughput, 2 clients"] > 0
+    assert b"two: throughput, 2 clients: " in progress

@@ -110,12 +110,12 @@ def run(
     console = Console(stderr=True, highlight=False)
 
     def say(text: str) -> None:
-        console.print(text, markup=False)
+        console.print(text, markup=False, soft_wrap=True)
 
     try:
         results = uvloop.run(_measure_all(urls, plan or Plan(), model, api_key, say))
     except (Unusable, ValueError) as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 2
     text = json.dumps(as_json(results), indent=1)
     if json_path:

@@ -101,7 +101,11 @@ def one_message(text: str) -> list[dict[str, str]]:
 async def first_model(client: Client, url: str) -> str:
     reply = await client.get("/v1/models")
     if reply.status != 200 or reply.fault:
-        raise Unusable(f"{url}/v1/models: {reply.fault or f'HTTP {reply.status}'}")
+        why = reply.fault or f"HTTP {reply.status}"
+        raise Unusable(
+            f"{url} doesn't list its models ({why}). Is the server running, and is this its "
+            "address? Another one: --url NAME=URL."
+        )
     try:
         listed: dict[str, Any] = msgspec.json.decode(reply.body)
         return str(listed["data"][0]["id"])
