@@ -277,6 +277,8 @@ class Pilot(nn.Module):
         self.model = Inner(s)
         self.glyphs = nn.Linear(s.hidden, glyphs) if glyphs else None  # training only
         self.apply(self._start)
+        if self.glyphs is not None:
+            nn.init.constant_(self.glyphs.bias, -7.0)  # most characters are in no cell
 
     @staticmethod
     def _start(module: nn.Module) -> None:

@@ -178,7 +178,8 @@ class Trainer:
                 saved = time.time()
         self.save()
         self.scores()
-        torch.save({k: v.bfloat16() for k, v in self.model.state_dict().items()}, self.out / "weights.pt")
+        torch.save({k: v.bfloat16() for k, v in self.model.state_dict().items()
+                    if not k.startswith("glyphs")}, self.out / "weights.pt")
         print(f"done: step {self.step}, {self.spent:.0f} s", flush=True)
         for loader in self.loaders:
             loader.close()
