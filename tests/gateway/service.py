@@ -129,7 +129,8 @@ class FakeService:
             if frame.id in self._streams:
                 self._streams[frame.id].put(RequestFailed(frame))
         elif isinstance(frame, wire.Embedded):
-            self._embeds.pop(frame.id).set_result(frame)
+            if frame.id in self._embeds and not self._embeds[frame.id].done():
+                self._embeds[frame.id].set_result(frame)
         elif isinstance(frame, wire.Progress):
             self.running = frame.running
             async with self.progressed:
@@ -177,7 +178,10 @@ class FakeService:
         number = next(self._numbers)
         waiting = self._embeds[number] = asyncio.get_running_loop().create_future()
         self._end.send(msgspec.structs.replace(embed, id=number))
-        return await waiting
+        try:
+            return await waiting
+        finally:
+            del self._embeds[number]
 
     def ready(self) -> bool:
         return not self._dead

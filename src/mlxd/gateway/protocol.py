@@ -19,7 +19,7 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._fields_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -37,8 +37,14 @@ class Protocol(HttpToolsProtocol):
                 self._start_head_timer()
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
-            told = f"The request's head is over the limit of {MAX_HEAD_BYTES} bytes."
-            self._refuse(ApiError(431, told, code="headers_too_large"))
+            self._refuse(_too_large())
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A head that came in one piece is measured here, by what the parser made of it.
+        self._fields_bytes += len(name) + len(value)
+        if self._fields_bytes > MAX_HEAD_BYTES:
+            raise ValueError("the head is too large")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -49,11 +55,14 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._fields_bytes = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(ApiError(400, f"{msg} It could not be parsed.", code="invalid_http"))
+        if self._fields_bytes > MAX_HEAD_BYTES:
+            self._refuse(_too_large())
+        else:
+            self._refuse(ApiError(400, f"{msg} It could not be parsed.", code="invalid_http"))
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.head_seconds, self._head_timed_out)
@@ -78,6 +87,11 @@ class Protocol(HttpToolsProtocol):
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[error.status] + head % len(body) + body)
         self.transport.close()
+
+
+def _too_large() -> ApiError:
+    told = f"The request's head is over the limit of {MAX_HEAD_BYTES} bytes."
+    return ApiError(431, told, code="headers_too_large")
 
 
 def protocol(head_seconds: float) -> type[Protocol]:

@@ -10,9 +10,10 @@ from mlxd.gateway.errors import ApiError, bad
 
 # Deeper than any schema that a model could follow, and far from every recursion limit on the way.
 MAX_DEPTH = 128
-# As many tokens as the longest contexts have; a body of nothing but `{},{},…` would take memory
-# hundreds of times its own size.
+# As many tokens as the longest contexts have. Much more would hold up everyone else's streams, and
+# a body of nothing but `{},{},…` would take memory many times its own size.
 MAX_VALUES = 1_000_000
+MAX_OBJECTS = 100_000
 
 # A body that is large may take longer, at the speed of a poor connection.
 SLOWEST_BYTES_A_SECOND = 64 * 1024
@@ -114,8 +115,14 @@ def parse_json(body: bytes) -> Any:
         raise bad(
             f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}."
         ) from None
-    if text.count(",") > MAX_VALUES or text.count("[") + text.count("{") > MAX_VALUES:
-        raise bad(f"The body holds more than {MAX_VALUES} values.")
+    if (
+        text.count(",") > MAX_VALUES
+        or text.count("[") > MAX_OBJECTS
+        or text.count("{") > MAX_OBJECTS
+    ):
+        raise bad(
+            f"The body holds more than {MAX_VALUES} values or {MAX_OBJECTS} objects or lists."
+        )
     try:
         value = _decoder.decode(text)
     except json.JSONDecodeError as error:

@@ -99,10 +99,10 @@ def read_file_url(place: str, url: str, roots: Iterable[Path], limit: int) -> by
     except OSError as error:
         told = f"{place}: the file can't be read: {error.strerror}."
         raise bad(told, place, "invalid_image_url") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise bad(f"{place}: this is not a regular file.", place, "invalid_image_url")
     with os.fdopen(number, "rb") as file:
-        about = os.fstat(number)
-        if not stat.S_ISREG(about.st_mode):
-            raise bad(f"{place}: this is not a regular file.", place, "invalid_image_url")
         data = file.read(limit + 1)
     if len(data) > limit:
         raise too_large(place, limit)

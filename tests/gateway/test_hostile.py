@@ -1,0 +1,245 @@
+"""No body, head or connection gets a 500, a hang, or past its limit; and afterwards all is well."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlxd.gateway.errors import ApiError
+from mlxd.gateway.guards.body import MAX_DEPTH, MAX_VALUES, parse_json
+from mlxd.settings import ServerSettings
+
+from .conftest import Gateway, serving
+from .raw import Raw
+
+LIMIT = 2 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+async def strict(anyio_backend: str) -> AsyncIterator[Gateway]:
+    """Small limits, so that a test of one need not wait for it."""
+    server = ServerSettings(body_limit=LIMIT, body_timeout=0.3, header_timeout=0.3)
+    async with serving(server=server) as made:
+        yield made
+
+
+def with_prompt(text: bytes) -> bytes:
+    return b'{"model":"fake","messages":[{"role":"user","content":' + text + b"}]}"
+
+
+HOSTILE = {
+    "empty": b"",
+    "not json": b"hello",
+    "half": b'{"model":"fake","messages":[',
+    "nul": b"\x00",
+    "byte order mark": "\ufeff{}".encode(),
+    "utf-16": '{"model":"fake"}'.encode("utf-16"),
+    "list": b"[]",
+    "string": b'"x"',
+    "number": b"5",
+    "null": b"null",
+    "nan": with_prompt(b"NaN"),
+    "infinity": b'{"model":"fake","messages":[],"temperature":-Infinity}',
+    "1e999": b'{"model":"fake","messages":[],"temperature":1e999}',
+    "invalid utf-8": with_prompt(b'"\xff\xfe"'),
+    "overlong utf-8": with_prompt(b'"\xc0\xaf"'),
+    "lone surrogate": with_prompt(b'"\\ud800"'),
+    "lone surrogate key": b'{"\\udfff":1}',
+    "control character": with_prompt(b'"a\nb"'),
+    "bad escape": with_prompt(b'"\\x"'),
+    "duplicate": b'{"model":"fake","model":"fake","messages":[]}',
+    "duplicate below": with_prompt(b'[{"type":"text","type":"text","text":""}]'),
+    "65 bits": b'{"model":"fake","messages":[{"role":"user"}],"seed":18446744073709551616}',
+    "-65 bits": b'{"model":"fake","messages":[{"role":"user"}],"seed":-9223372036854775809}',
+    "many digits": b'{"seed":' + b"9" * 100_000 + b"}",
+    "deep lists": b"[" * 100_000,
+    "deep objects": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+    "deep metadata": b'{"metadata":' + b"[" * 200 + b"]" * 200 + b"}",
+    "many values": b"[" + b"1," * 1_040_000 + b"1]",
+    "many objects": b"[" + b"{}," * 600_000 + b"{}]",
+    "trailing": b"{} {}",
+    "prompt of a million ids": b'{"model":"fake","prompt":[' + b"1," * 1_000_000 + b'"x"]}',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_body_is_a_400(strict: Gateway, name: str) -> None:
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+        answer = await strict.client.post(path, content=HOSTILE[name])
+        error = answer.json()["error"]
+        assert answer.status_code == 400, error
+        assert len(error["message"]) < 500
+        assert error["type"] == "invalid_request_error"
+    await strict.still_works()
+
+
+async def test_64_bit_integers_and_pairs_of_surrogates_are_carried(gateway: Gateway) -> None:
+    body = with_prompt(b'"\\ud83d\\ude00 ok"')[:-1] + b',"seed":18446744073709551615}'
+    answer = await gateway.client.post("/v1/chat/completions", content=body)
+    assert answer.json()["choices"][0]["message"]["content"] == "\U0001f600 ok"
+    assert gateway.service.submitted[-1].sampling.seed == 2**64 - 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda below: st.lists(below) | st.dictionaries(st.text(), below),
+)
+
+
+@settings(max_examples=60)
+@given(json_values)
+def test_what_json_says_is_what_was_meant(value: object) -> None:
+    raw = json.dumps(value).encode("utf-8", "surrogatepass")
+    with contextlib.suppress(ApiError):
+        assert parse_json(raw) == value
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_json_or_a_400(raw: bytes) -> None:
+    with contextlib.suppress(ApiError):
+        parse_json(raw)
+
+
+def test_depth_is_limited_to_the_level() -> None:
+    parse_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+    with pytest.raises(ApiError, match="nested deeper"):
+        parse_json(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
+    assert MAX_VALUES > 262_144  # the longest contexts as token ids
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_is_read(strict: Gateway) -> None:
+    raw = await Raw.open(strict.port)
+    await raw.post(b"", more="content-length: 100000000\r\n")
+    answer = await raw.answer()
+    assert (answer.status, answer.error["code"]) == (413, "body_too_large")
+    assert "connection: close" in answer.head
+    raw.close()
+    await strict.still_works()
+
+
+async def test_a_client_that_sends_a_huge_body_first_still_reads_the_refusal(
+    strict: Gateway,
+) -> None:
+    answer = await strict.client.post("/v1/completions", content=b"x" * 100_000_000)
+    assert answer.status_code == 413
+    await strict.still_works()
+
+
+async def test_chunks_count_too(strict: Gateway) -> None:
+    raw = await Raw.open(strict.port)
+    await raw.post(b"", more="transfer-encoding: chunked\r\n")
+    block = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    for _ in range(LIMIT // 65536 + 1):
+        await raw.send(block)
+    assert (await raw.answer()).status == 413
+    raw.close()
+    await strict.still_works()
+
+
+async def test_a_slow_body_is_a_408(strict: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlxd.gateway.asgi.LINGER_SECONDS", 0.1)
+    raw = await Raw.open(strict.port)
+    await raw.post(b'{"mod', more="content-length: 500\r\n")
+    answer = await raw.answer()
+    assert (answer.status, answer.error["code"]) == (408, "body_timeout")
+    assert await raw.ended()
+    raw.close()
+
+
+async def test_a_dripping_body_gains_no_time(strict: Gateway) -> None:
+    raw = await Raw.open(strict.port)
+    await raw.post(b"", more="content-length: 500\r\n")
+
+    async def drip() -> None:
+        while True:
+            await raw.send(b" ")
+            await asyncio.sleep(0.02)
+
+    dripping = asyncio.create_task(drip())
+    assert (await raw.answer(5)).status == 408
+    dripping.cancel()
+    raw.close()
+
+
+async def test_a_truncated_body_leaves_nothing_behind(strict: Gateway) -> None:
+    before = len(strict.service.submitted)
+    raw = await Raw.open(strict.port)
+    await raw.post(with_prompt(b'"hi"'), more="content-length: 500\r\n")
+    raw.abort()
+    await strict.still_works()
+    assert len(strict.service.submitted) == before + 1
+
+
+async def test_a_slow_head_is_a_408(strict: Gateway) -> None:
+    raw = await Raw.open(strict.port)
+    await raw.send(b"POST /v1/completions HTTP/1.1\r\nhost: local")
+    assert (await raw.answer()).status == 408
+    silent = await Raw.open(strict.port)
+    assert await silent.ended()
+    again = await Raw.open(strict.port)
+    await again.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    assert (await again.answer()).status == 200
+    await again.send(b"GET /health HT")
+    assert (await again.answer()).status == 408
+    for one in (raw, silent, again):
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01", 400),
+        (b"GET /health HTTP/1.1\r\nhost: a\r\nno colon\r\n\r\n", 400),
+        (b"POST /v1/completions HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
+        (b"POST /v1/completions HTTP/1.1\r\ncontent-length: -5\r\n\r\n", 400),
+        (
+            b"POST /v1/completions HTTP/1.1\r\ncontent-length: 5\r\n"
+            b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (b"GET /health HTTP/1.1\r\n" + b"x: " + b"y" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET /health HTTP/1.1\r\n" + b"x: " + b"y" * 700_000, 431),
+        (b"GET /" + b"x" * 700_000, 431),
+    ],
+    ids=lambda x: str(x)[:40],
+)
+async def test_a_broken_head_is_refused_in_the_envelope(
+    gateway: Gateway, head: bytes, status: int
+) -> None:
+    raw = await Raw.open(gateway.port)
+    await raw.send(head)
+    answer = await raw.answer()
+    assert answer.status == status
+    assert answer.error["message"]
+    assert await raw.ended()
+    raw.close()
+
+
+async def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> None:
+    raw = await Raw.open(gateway.port)
+    for text in (b'"one"', b'"two"'):
+        await raw.post(with_prompt(text))
+    for text in ("one", "two"):
+        answer = json.loads((await raw.answer()).body)
+        assert answer["choices"][0]["message"]["content"] == text
+    raw.close()
+
+
+async def test_http_1_0_and_expect_continue(gateway: Gateway) -> None:
+    raw = await Raw.open(gateway.port)
+    await raw.send(b"GET /health HTTP/1.0\r\n\r\n")
+    assert (await raw.answer()).status == 200
+    assert await raw.ended()
+    raw = await Raw.open(gateway.port)
+    body = with_prompt(b'"hi"')
+    await raw.post(b"", more=f"content-length: {len(body)}\r\nexpect: 100-continue\r\n")
+    assert (await raw.answer()).status == 100
+    await raw.send(body)
+    assert (await raw.answer()).status == 200
+    raw.close()
