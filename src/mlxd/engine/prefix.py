@@ -27,7 +27,6 @@ class Entry:
 class Found:
     cache: kv.Cache
     length: int
-    entry_id: int
 
 
 @dataclass
@@ -63,7 +62,7 @@ class PrefixCache:
         entry = self._entries[entry_id]
         cache = kv.clone(entry.cache)
         kv.trim(cache, len(entry.key) - length)
-        return Found(cache, length, entry_id)
+        return Found(cache, length)
 
     def store(self, key: Key, cache: kv.Cache) -> None:
         size = kv.nbytes(cache)

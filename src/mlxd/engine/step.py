@@ -74,7 +74,6 @@ class Prefill:
     sequence: Sequence
     cache: kv.Cache
     done: int
-    entry_id: int = 0
 
     @property
     def left(self) -> int:
@@ -217,8 +216,7 @@ class Stepper:
         if not job.generated:
             job.cached = start
         sequence = self.backend.begin(tokens, job.vision, start)
-        entry = found.entry_id if found else 0
-        self.prefills.append(Prefill(job, sequence, cache, start, entry))
+        self.prefills.append(Prefill(job, sequence, cache, start))
 
     def _key(self, job: Job, length: int) -> Key:
         tokens = job.tokens[:length]
@@ -275,8 +273,7 @@ class Stepper:
             mx.eval(kv.arrays(cache))
         for p in chosen:
             self.prefills.remove(p)
-        jobs, deltas_out = [p.job for p in chosen], [p.sequence.rope_delta for p in chosen]
-        self.batch.join(jobs, cache, deltas_out)
+        self.batch.join([p.job for p in chosen], cache, [p.sequence.rope_delta for p in chosen])
 
     @contextmanager
     def _timed_chunk(self, tokens: int) -> Iterator[None]:
