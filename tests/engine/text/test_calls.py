@@ -63,6 +63,12 @@ CASES = [
     Case("qwen_tags", "<tool_call><function=weather><parameter=where>{\"a\": 1}</parameter>"
          "<parameter=deep>True</parameter><parameter=days>many</parameter></function></tool_call>",
          [("weather", {"where": {"a": 1}, "deep": True, "days": "many"})]),
+    Case("qwen_tags", "<function=weather><parameter=days>1e999</parameter></function>",
+         [("weather", {"days": "1e999"})]),
+    Case("qwen_tags", "<function=weather><parameter=days>3.0</parameter></function>",
+         [("weather", {"days": 3})]),
+    Case("gemma", "<start_function_call>call:now{a:nan,b:-1.5,c:x y}<end_function_call>",
+         [("now", {"a": "nan", "b": -1.5, "c": "x y"})]),
     Case("qwen_tags", "<tool_call>\n<function=now>\n</function>\n</tool_call>", [("now", {})]),
     Case("qwen_tags", "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n",
          [("weather", {"city": "Oslo"})]),
@@ -125,6 +131,12 @@ TEXTS = [
     ("glm", "<tool_call>hello</tool_call>"),
     ("minimax", '<minimax:tool_call><invoke name="x">'),
     ("gemma4", "<|tool_call>now{}<tool_call|>"),
+    ("pythonic", "<|tool_call_start|>[now(x=1e999)]<|tool_call_end|>"),
+    ("pythonic", "<|tool_call_start|>[now(x=b'')]<|tool_call_end|>"),
+    ("pythonic", "<|tool_call_start|>[now(x=" + "-" * 20000 + "1)]<|tool_call_end|>"),
+    ("gemma4", "<|tool_call>call:now{a:[1}<tool_call|>"),
+    ("gemma4", "<|tool_call>call:now{a:[,]}<tool_call|>"),
+    ("gemma4", "<|tool_call>call:now{a:1 b:2<tool_call|>"),
     ("pythonic", "<|tool_call_start|>[now(1)]<|tool_call_end|>"),
     ("pythonic", "<|tool_call_start|>[now(x=f())]<|tool_call_end|>"),
     ("kimi", "<|tool_calls_section_begin|><|tool_call_begin|>functions.x:0"),
@@ -194,7 +206,7 @@ SAID = [(case.form, case.said) for case in CASES] + TEXTS
 
 
 @given(st.data(), st.sampled_from(SAID))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_how_a_call_is_cut_does_not_matter(
     tokenizer: Tokenizer, forms: dict[str, Style], data: st.DataObject, which: tuple[str, str]
 ) -> None:

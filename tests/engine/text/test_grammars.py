@@ -126,6 +126,7 @@ def schema_format(schema: Any) -> Format:
     return Format("json_schema", json.dumps(schema))
 
 
+VALUES = st.one_of(st.text(max_size=6), st.integers(-(2**53), 2**53), st.none())
 SCALARS = st.one_of(
     st.just({"type": "boolean"}),
     st.just({"type": "null"}),
@@ -137,7 +138,11 @@ SCALARS = st.one_of(
     st.builds(lambda n: {"type": "string", "maxLength": n}, st.integers(0, 12)),
     st.builds(
         lambda v: {"enum": v},
-        st.lists(st.one_of(st.text(max_size=6), st.integers(), st.none()), min_size=1, max_size=4),
+        st.lists(
+            st.one_of(st.text(max_size=6), st.integers(-(2**53), 2**53), st.none()),
+            min_size=1,
+            max_size=4,
+        ),
     ),
     st.just({"const": {"a": [1, "é\n"]}}),
     st.just({"type": "string", "pattern": "^[a-c]{1,4}-[0-9]$"}),
@@ -327,6 +332,7 @@ INVALID = [
     Format("json_schema", '{"not": {}}'),
     Format("json_schema", '{"enum": []}'),
     Format("json_schema", '{"pattern": "(", "type": "string"}'),
+    Format("json_schema", '{"enum": [9007199254740993]}'),
     Format("json_schema", '{"items": ' * 200 + "{}" + "}" * 200),
     Format("json_schema", '{"items": ' * 50_000 + "{}" + "}" * 50_000),
     Format("json_schema", '{"enum": ["' + "x" * 300_000 + '"]}'),

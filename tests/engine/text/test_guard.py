@@ -23,7 +23,7 @@ def controls(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=12), st.lists(st.sampled_from(FRAGMENTS)))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_mixture_of_fragments_forms_a_control_token(
     tokenizer: Tokenizer, template: Template, first: list[str], second: list[str]
 ) -> None:
@@ -41,7 +41,7 @@ def test_no_mixture_of_fragments_forms_a_control_token(
 @given(
     st.text(st.characters(exclude_characters="<[>]|\ufdd0\ufdd1\ufdd2", exclude_categories=["Cs"]))
 )
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_ordinary_text_is_tokenised_as_ever(
     tokenizer: Tokenizer, template: Template, text: str
 ) -> None:

@@ -32,13 +32,13 @@ def spell(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 @given(st.lists(st.integers(0, 2047), max_size=60))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_what_is_shown_is_what_the_tokens_decode_to(tokenizer: Tokenizer, ids: list[int]) -> None:
     assert Shown(Reply(tokenizer, PLAIN), ids).text == tokenizer.decode(ids)
 
 
 @given(st.binary(max_size=30))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_pieces_with_byte_fallback_are_shown_whole(pieces: Tokenizer, data: bytes) -> None:
     ids = [pieces.token_id(f"<0x{b:02X}>") or 0 for b in data]
     shown = Shown(Reply(pieces, PLAIN), ids)
@@ -74,7 +74,7 @@ def cut_at(text: str, stops: list[str]) -> tuple[str, bool]:
     st.text(st.sampled_from("abc é🙂"), max_size=30),
     st.lists(st.text(st.sampled_from("abc é🙂"), min_size=1, max_size=5), max_size=4),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_stops_are_found_across_tokens(tokenizer: Tokenizer, text: str, stops: list[str]) -> None:
     shown = Shown(Reply(tokenizer, PLAIN, stop=stops), spell(tokenizer, text))
     assert (shown.text, shown.stopped) == cut_at(text, stops)
@@ -132,7 +132,7 @@ def test_tokens_of_reasoning_are_counted(tokenizer: Tokenizer, style: Style) -> 
 
 
 @given(TEXT, st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_cutting_into_tokens_does_not_matter(
     tokenizer: Tokenizer, style: Style, text: str, opened: bool
 ) -> None:
@@ -182,7 +182,7 @@ def test_an_empty_answer_says_why(
 
 
 @given(TEXT, st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_a_resumed_reply_goes_on_as_the_first_would_have(
     tokenizer: Tokenizer, style: Style, text: str, data: st.DataObject
 ) -> None:

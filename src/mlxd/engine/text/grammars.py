@@ -256,7 +256,7 @@ class _Composer:
     def _json(self, rule: str, wanted: Any, param: str) -> None:
         try:
             ready = schema.prepared(wanted)
-        except schema.TooDeep as error:
+        except schema.Unenforceable as error:
             raise InvalidGrammar(param, f"The schema can't be used: {error}") from error
         if ready is True:
             ready = {}
@@ -286,7 +286,7 @@ class _Composer:
         head = self._literal(envelope.head + tool.name + envelope.middle)
         try:
             wanted = schema.arguments(tool.parameters)
-        except schema.TooDeep as error:
+        except schema.Unenforceable as error:
             raise InvalidGrammar(f"tools.{place}", f"The schema can't be used: {error}") from error
         if wanted is None:
             return f"{head} {_quoted('{}')} {self._literal(envelope.tail)}"

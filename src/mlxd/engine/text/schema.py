@@ -8,23 +8,31 @@ FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
 )
 # Where these appear, an object may be described in several places, and closing one breaks others.
-_SCATTERED = ("allOf", "unevaluatedProperties", "dependentSchemas", "$dynamicRef")
+_SCATTERED = ("allOf", "unevaluatedProperties", "dependentSchemas", "$dynamicRef", " shared")
+_ELSEWHERE = ("anyOf", "oneOf", "$ref")
 _DESCRIBING = ("properties", "patternProperties", "additionalProperties", "anyOf", "oneOf",
                "allOf", "$ref")  # fmt: skip
 # Deeper than any schema that someone wrote or a library derived.
 MAX_DEPTH = 100
 
 
-class TooDeep(ValueError):
-    pass
+# The compiler reads numbers as doubles, which are exact for whole numbers up to here.
+MAX_WHOLE = 2**53
+
+
+class Unenforceable(ValueError):
+    """A grammar can't hold an answer to this schema."""
 
 
 def _words(schema: Any, depth: int = 0) -> set[str]:
     if depth > MAX_DEPTH:
-        raise TooDeep(f"it is nested deeper than {MAX_DEPTH} levels")
+        raise Unenforceable(f"it is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(schema, int) and abs(schema) > MAX_WHOLE:
+        raise Unenforceable(f"{schema} is too large to be exact")
     if isinstance(schema, dict):
         nested = (_words(value, depth + 1) for value in schema.values())
-        return set(schema).union(*nested)
+        shared = "properties" in schema and any(word in schema for word in _ELSEWHERE)
+        return set(schema).union([" shared"] if shared else [], *nested)
     if isinstance(schema, list):
         return set[str]().union(*(_words(value, depth + 1) for value in schema))
     return set()
@@ -33,7 +41,6 @@ def _words(schema: Any, depth: int = 0) -> set[str]:
 def _clean(schema: Any, closing: bool) -> Any:
     if not isinstance(schema, dict):
         return schema
-    shared = "properties" in schema and not schema.keys().isdisjoint(("anyOf", "oneOf", "$ref"))
     clean: dict[str, Any] = {}
     for word, value in schema.items():
         if word == "x-guidance" or (word == "format" and value not in FORMATS):
@@ -43,12 +50,12 @@ def _clean(schema: Any, closing: bool) -> Any:
         ):
             value = {name: _clean(part, closing) for name, part in value.items()}
         elif word in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
-            value = [_clean(part, closing and not shared) for part in value]
+            value = [_clean(part, closing) for part in value]
         elif word in ("items", "additionalProperties", "additionalItems"):
             value = _clean(value, closing)
         clean[word] = value
     describes = isinstance(schema.get("properties"), dict) and "patternProperties" not in schema
-    if closing and describes and not shared:
+    if closing and describes:
         clean.setdefault("additionalProperties", False)
     return clean
 

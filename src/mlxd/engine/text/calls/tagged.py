@@ -1,6 +1,7 @@
 """Formats that put each argument between tags, as bare text."""
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -43,20 +44,23 @@ def typed(text: str, allowed: frozenset[str]) -> Any:
         value = json.loads(words.get(stripped, stripped), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return text
+    if isinstance(value, float) and not math.isfinite(value):
+        return text
     kind = _KINDS[type(value)]
     if kind in allowed or (kind == "integer" and "number" in allowed):
         return value
-    if kind == "number" and "integer" in allowed and value == int(value):
+    if kind == "number" and "integer" in allowed and value.is_integer():
         return int(value)
     return value if not allowed and kind in ("object", "array") else text
 
 
 def dump(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    """JSON text; a ValueError or TypeError where JSON has no words for the value."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair can only be sent escaped
-        return json.dumps(value)
+        return json.dumps(value, allow_nan=False)
     return text
 
 

@@ -7,9 +7,16 @@ from typing import Any
 from .cursor import Cursor, Reader, Reading
 from .json_calls import objects
 from .json_scan import MAX_DEPTH, NotACall
-from .tagged import dump
+from .tagged import dump, typed
+
+_SCALARS = frozenset({"integer", "number", "boolean", "null"})
 
 Parsed = list[tuple[str, dict[str, Any]]]
+# What reading a text that is no call may end in; MemoryError is how Python's parser says that a
+# text is nested too deeply.
+UNREADABLE = (
+    ValueError, SyntaxError, IndexError, KeyError, TypeError, RecursionError, MemoryError,
+)  # fmt: skip
 # A call that is written in one piece has fewer characters than this, or is none.
 MAX_CALL = 100_000
 
@@ -22,14 +29,14 @@ def whole(close: str, parse: Callable[[str], Parsed]) -> Reader:
         cursor.patience = MAX_CALL
         text, _ = yield from cursor.until(close)
         try:
-            found = parse(text)
-        except (ValueError, SyntaxError, IndexError, KeyError, TypeError, RecursionError) as error:
+            found = [(name, dump(arguments)) for name, arguments in parse(text)]
+        except UNREADABLE as error:
             raise NotACall from error
         if not found or any(name not in cursor.sink.tools for name, _ in found):
             raise NotACall
         for name, arguments in found:
             cursor.begin(name)
-            cursor.sink.arguments(dump(arguments))
+            cursor.sink.arguments(arguments)
             cursor.end()
 
     return read
@@ -80,6 +87,8 @@ class _Braces:
         start = self._at
         while self._text[self._at] not in ends:
             self._at += 1
+        if start == self._at:
+            raise ValueError("a value is missing")
         return self._text[start : self._at].strip()
 
     def _string(self) -> str:
@@ -98,9 +107,9 @@ class _Braces:
             items: list[Any] = []
             while not self._take("]"):
                 items.append(self.value(depth + 1))
-                self._take(",")
+                self._separate("]")
             return items
-        return _literal(self._bare(",}]"))
+        return typed(self._bare(",}]"), _SCALARS)
 
     def _members(self, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -108,8 +117,12 @@ class _Braces:
             key = self._string() if self._take(self._quote) else self._bare(":")
             self._expect(":")
             found[key] = self.value(depth + 1)
-            self._take(",")
+            self._separate("}")
         return found
+
+    def _separate(self, end: str) -> None:
+        if not self._take(",") and not self._text.startswith(end, self._at):
+            raise ValueError(f"neither a comma nor {end!r} follows")
 
     def call(self) -> tuple[str, dict[str, Any]]:
         self._expect("call:")
@@ -120,17 +133,6 @@ class _Braces:
     @property
     def done(self) -> bool:
         return not self._text[self._at :].strip()
-
-
-def _literal(text: str) -> Any:
-    if text in ("true", "false", "null"):
-        return {"true": True, "false": False, "null": None}[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def braces(quote: str) -> Callable[[str], Parsed]:
