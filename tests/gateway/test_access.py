@@ -78,8 +78,10 @@ async def test_a_token_is_needed_when_one_is_set() -> None:
             assert "www-authenticate: Bearer" in answer.head
         token = "s3cret-ü".encode().decode("latin-1")
         raw = await Raw.open(gateway.port)
-        head = f"GET /v1/models HTTP/1.1\r\nhost: a\r\nhost: localhost\r\nauthorization: bearer {token}"
-        await raw.send(head.encode("latin-1") + b"\r\n\r\n")
+        head = (
+            f"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nauthorization: bearer {token}\r\n\r\n"
+        )
+        await raw.send(head.encode("latin-1"))
         assert (await raw.answer()).status == 200
         for path in ("/health", "/ready"):
             assert (await ask(gateway, "host: localhost", path=path)).status == 200

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
 from .conftest import Gateway, serving
@@ -57,15 +58,33 @@ def api(port: int) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
 
 
-schema = schemathesis.pytest.from_fixture("api")
+POSTS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"]
+GETS = ["/v1/models/{model_id}", "/v1/models", "/status"]
 
 
-@schema.parametrize()
-@settings(
-    max_examples=25,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
+@pytest.mark.parametrize(
+    ("method", "path", "mode"),
+    [
+        *(("POST", path, GenerationMode.POSITIVE) for path in POSTS),
+        *(("POST", path, GenerationMode.NEGATIVE) for path in POSTS),
+        *(("GET", path, GenerationMode.POSITIVE) for path in GETS),
+    ],
 )
-def test_answers_are_what_the_document_promises(case: schemathesis.Case) -> None:
-    case.call_and_validate(checks=_CHECKS)
+def test_answers_are_what_the_document_promises(
+    api: schemathesis.BaseSchema, method: str, path: str, mode: GenerationMode
+) -> None:
+    operation = api[path][method]
+
+    @settings(
+        max_examples=30,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:
+        if mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
+            case.body["model"] = "fake"
+        case.call_and_validate(checks=_CHECKS)
+
+    check()
