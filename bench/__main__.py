@@ -1,6 +1,6 @@
 """mlxd beside other servers, one after the other on this machine, in one run.
 
-python -m bench                       everything; about an hour, the neighbours' 4-bit most of it
+python -m bench                       everything: about half an hour on two cores
 python -m bench --quick               one round of everything, shorter streams
 python -m bench --servers mlxd --scenarios first-token,throughput
 """
@@ -161,8 +161,7 @@ class Run:
     def server(self, name: str) -> tuple[Server, str]:
         if name in SERVERS:
             return SERVERS[name], sys.executable
-        package, server = EXTRA[name]
-        return server, install([package], self.args.models / f".venv-{name}")
+        return EXTRA[name], install(name, self.args.models / f".venv-{name}")
 
     async def start_times(self) -> None:
         self.look_around("the starts")

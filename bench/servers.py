@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -27,14 +27,17 @@ LOG_LINES_SHOWN = 15
 
 @dataclass(frozen=True)
 class Server:
-    """`command` may hold {python}, {model}, {port} and {scratch}."""
+    """`command` may hold {python}, {bin} (where it lies), {model}, {port} and {scratch}."""
 
     name: str
     command: tuple[str, ...]
 
     def arguments(self, model: Path, port: int, scratch: Path, python: str) -> list[str]:
-        known = {"python": python, "model": model, "port": port, "scratch": scratch}
-        return [part.format(**known) for part in self.command]
+        folder = Path(python).parent
+        return [
+            part.format(python=python, bin=folder, model=model, port=port, scratch=scratch)
+            for part in self.command
+        ]
 
 
 MLXD = Server(
@@ -51,17 +54,16 @@ MLX_VLM = Server(
     ("{python}", "-m", "mlx_vlm.server", "--model", "{model}", "--port", "{port}", "--host", "127.0.0.1"),  # noqa: E501
 )  # fmt: skip
 SERVERS = {server.name: server for server in (MLXD, MLX_LM, MLX_VLM)}
-# Installed from PyPI into an environment of their own when asked for: package and command.
+# Only when asked for: installed from PyPI into an environment of their own.
 EXTRA = {
-    "vllm-mlx": (
+    "vllm-mlx": Server(
         "vllm-mlx",
-        Server("vllm-mlx", ("{python}", "-m", "vllm_mlx.cli", "serve", "{model}", "--port", "{port}")),  # noqa: E501
+        ("{bin}/vllm-mlx", "serve", "{model}", "--port", "{port}", "--continuous-batching"),
     ),
-    "rapid-mlx": (
-        "rapid-mlx",
-        Server("rapid-mlx", ("{python}", "-m", "vllm_mlx.cli", "serve", "{model}", "--port", "{port}")),  # noqa: E501
+    "rapid-mlx": Server(
+        "rapid-mlx", ("{bin}/rapid-mlx", "serve", "{model}", "--port", "{port}", "--yes")
     ),
-}  # fmt: skip
+}
 
 
 def free_port() -> int:
@@ -183,12 +185,12 @@ async def start_to_token(server: Server, model: Path, python: str = sys.executab
             instance.stop()
 
 
-def install(packages: Sequence[str], folder: Path) -> str:
-    """A throw-away environment with these packages; returns its Python."""
+def install(package: str, folder: Path) -> str:
+    """A throw-away environment with this package; returns its Python."""
     python = folder / "bin" / "python"
     if not python.exists():
+        backend = "mlx[cpu]" if sys.platform == "linux" else "mlx"
         subprocess.run(["uv", "venv", "--quiet", str(folder)], check=True)
-        subprocess.run(
-            ["uv", "pip", "install", "--quiet", "--python", str(python), *packages], check=True
-        )
+        command = ["uv", "pip", "install", "--quiet", "--python", str(python), package, backend]
+        subprocess.run(command, check=True)
     return str(python)
