@@ -156,6 +156,14 @@ def test_arguments_of_earlier_calls_must_be_objects(tokenizer: Tokenizer, argume
     assert caught.value.param == "messages.1.tool_calls.0.function.arguments"
 
 
+def test_tools_nested_out_of_reason_are_an_error(template: Template) -> None:
+    parameters: dict[str, Any] = {}
+    for _ in range(5000):
+        parameters = {"a": parameters}
+    with pytest.raises(InvalidChat, match="recursion"):
+        template.render(Chat([user("x")], tools=[Tool("f", parameters=parameters)]))
+
+
 def test_no_messages_is_an_error(template: Template) -> None:
     with pytest.raises(InvalidChat, match="empty"):
         template.render(Chat([]))

@@ -146,22 +146,25 @@ class Template:
                 f"{refused[0]} can't be set through chat_template_kwargs",
                 f"chat_template_kwargs.{refused[0]}",
             )
-        tools = [_tool(tool) for tool in chat.tools] if chat.tool_choice != "none" else []
-        client = self._guard.mark({
-            **chat.template_kwargs,
-            "tools": tools or None,
-        })  # fmt: skip
-        client["messages"] = [
-            # Clients send reasoning back within an answer, where templates cut it out.
-            self._guard.mark(_message(m, i), REASONING if m.role == "assistant" else ())
-            for i, m in enumerate(chat.messages)
-        ]
-        variables = client | self._named | {"add_generation_prompt": True}
         try:
+            variables = self._client(chat) | self._named | {"add_generation_prompt": True}
             return Rendered.of(render_bounded(self._template, variables), self._guard)
+        except InvalidChat:
+            raise
         except TemplateRefused as error:
             raise InvalidChat(f"The model's chat template refused the messages: {error}") from error
         except Exception as error:  # a template may fail on its input in any way Python knows
             raise InvalidChat(
                 f"The model's chat template can't render these messages: {error}"
             ) from error
+
+    def _client(self, chat: wire.Chat) -> dict[str, Any]:
+        """What the client wrote, with the marks of the guard."""
+        tools = [_tool(tool) for tool in chat.tools] if chat.tool_choice != "none" else []
+        client: dict[str, Any] = self._guard.mark({**chat.template_kwargs, "tools": tools or None})
+        client["messages"] = [
+            # Clients send reasoning back within an answer, where templates cut it out.
+            self._guard.mark(_message(m, i), REASONING if m.role == "assistant" else ())
+            for i, m in enumerate(chat.messages)
+        ]
+        return client
