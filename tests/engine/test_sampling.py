@@ -112,3 +112,26 @@ def test_a_mask_allows_nothing_else() -> None:
         row = RowSampling(temperature=5.0, seed=seed, top_p=0.9, top_k=30)
         tokens = Sampler([row], [None], SIZE)(logits(1, seed), [0], None, allowed).tokens
         assert int(tokens[0]) in (7, 9)
+
+
+def test_a_nucleus_in_a_large_vocabulary_is_cut_where_the_textbook_cuts_it() -> None:
+    size = 20_000
+    draw = np.random.default_rng(1)
+    for scale, inside in ((4.0, True), (0.1, False)):  # peaked; next to flat
+        values = mx.array(draw.normal(0, scale, (1, size)).astype(np.float32))
+        probabilities = np.exp(np.array(values[0], dtype=np.float64))
+        probabilities /= probabilities.sum()
+        order = np.argsort(-probabilities)
+        before = np.cumsum(probabilities[order]) - probabilities[order]
+        nucleus = set(order[before < 0.9].tolist())
+        assert (len(nucleus) < 2048) == inside
+        batch = [RowSampling(temperature=1.0, top_p=0.9, seed=i) for i in range(300)]
+        logits_of_all = mx.repeat(values, len(batch), axis=0)
+        tokens = Sampler(batch, [None] * len(batch), size)(logits_of_all, [0] * len(batch)).tokens
+        drawn = [int(t) for t in np.array(tokens)]
+        assert len(set(drawn)) > 20
+        assert set(drawn) <= nucleus or not inside
+        for i in (0, 7, 299):  # and alone, or beside others, the same
+            beside = [RowSampling(temperature=1.0, top_k=5, seed=1), batch[i]]
+            pair = Sampler(beside, [None] * 2, size)(logits_of_all[:2], [0, 0]).tokens
+            assert int(pair[1]) == drawn[i]
