@@ -5,10 +5,8 @@ msgspec's: this module is loaded before the first engine is spawned, and pydanti
 would hold that back by 0.3 s on a small machine.
 """
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -185,6 +183,8 @@ def _from_file(config: Path | None) -> dict[str, tuple[Any, str]]:
         raise SettingsError(f"There is no settings file {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The settings file {path} can't be read: {error}.") from error
+    import tomllib
+
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -297,5 +297,7 @@ def _is_bytes(kind: Any) -> bool:
 
 
 def _nearest(name: str, known: list[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]}?" if near else " `mlxd config` lists them all."

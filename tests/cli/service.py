@@ -20,11 +20,12 @@ from tests.supervisor.harness import ROOT, fake, write_model
 MAIN = """
 import json, sys
 sys.path.insert(0, sys.argv.pop(1))
-from mlxd.cli import app, serve
+import mlxd.cli
+from mlxd.cli import serve
 command = json.loads(sys.argv.pop(1))
 run = serve.run
 serve.run = lambda settings: run(settings, command)
-app.main()
+mlxd.cli.main()
 """
 PATIENCE_S = 20.0
 

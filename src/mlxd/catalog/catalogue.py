@@ -3,8 +3,8 @@
 import importlib
 import importlib.util
 import os
-import tomllib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -56,7 +56,6 @@ class Catalogue:
     found; an entry once resolved keeps its identity."""
 
     def __init__(self, configured: Sequence[ModelSettings] = ()) -> None:
-        self._known = {model.alias: model for model in _shipped()}
         self._by_path: dict[Path, ModelEntry] = {}
         self._names: dict[str, ModelEntry] = {}
         self._configured: list[ModelEntry] = []
@@ -66,6 +65,10 @@ class Catalogue:
                 entry = self._amend(entry, wanted)
             if entry not in self._configured:
                 self._configured.append(entry)
+
+    @cached_property
+    def _known(self) -> dict[str, KnownModel]:
+        return {model.alias: model for model in _shipped()}
 
     @property
     def configured(self) -> list[ModelEntry]:
@@ -85,7 +88,7 @@ class Catalogue:
             if path is None:
                 raise NameUnknown(name, self.available())
             return self._register(inspect(path, name=PILOT))
-        if name in self._known:
+        if "/" not in name and name in self._known:
             return self._from_hub(name, self._known[name].hub)
         if not any_folder:
             if _is_hub_id(name) and snapshot(name) is not None:
@@ -220,5 +223,7 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _shipped() -> list[KnownModel]:
+    import tomllib
+
     text = (Path(__file__).parent / "catalogue.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text)["model"], type=list[KnownModel])

@@ -1,5 +1,25 @@
 """The command line: one module per command, each loaded only when it is used."""
 
-from .app import main
+import sys
+from typing import NoReturn
 
-__all__ = ["main"]
+from .complaint import Complaint
+
+
+def main() -> NoReturn:
+    from .quick import serve_flags
+
+    try:
+        flags = serve_flags(sys.argv[1:])
+        if flags is None:
+            from .app import app
+
+            app()
+            raise SystemExit(0)
+        from .quick import settings_from
+        from .serve import run
+
+        raise SystemExit(run(settings_from(flags)))
+    except Complaint as complaint:
+        print(f"mlxd: {complaint}", file=sys.stderr)
+        raise SystemExit(complaint.code) from None

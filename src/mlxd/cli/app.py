@@ -1,13 +1,11 @@
 """Which command is where. Typer reads the arguments; what a command needs is imported inside it."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from mlxd.settings import Settings
+from .quick import settings_from
 
 app = typer.Typer(
     name="mlxd",
@@ -27,23 +25,6 @@ Model = Annotated[
     list[str] | None,
     typer.Option("--model", metavar="NAME|DIR", help="Serve this model; may be repeated."),
 ]
-
-
-class Complaint(Exception):
-    """Something the user can mend: printed without a traceback, ends with `code`."""
-
-    def __init__(self, message: str, code: int = 1) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def main() -> NoReturn:
-    try:
-        app()
-    except Complaint as complaint:
-        typer.echo(f"mlxd: {complaint}", err=True)
-        raise SystemExit(complaint.code) from None
-    raise SystemExit(0)
 
 
 @app.command(
@@ -69,8 +50,9 @@ def serve(
         "server.port": port,
         "server.token": token,
         "data_dir": data_dir,
+        "config": config,
     }
-    raise SystemExit(run(settings_from(config, flags)))
+    raise SystemExit(run(settings_from(flags)))
 
 
 @app.command(epilog="Example: mlxd status --json")
@@ -83,7 +65,9 @@ def status(
     """What the running service does: its engines, their states and queues."""
     from .status import run
 
-    raise SystemExit(run(settings_from(config, {"data_dir": data_dir}), url, as_json=json))
+    raise SystemExit(
+        run(settings_from({"data_dir": data_dir, "config": config}), url, as_json=json)
+    )
 
 
 @app.command(epilog="Example: MLXD_SERVER_PORT=8080 mlxd config")
@@ -91,7 +75,7 @@ def config(config: Config = None, data_dir: DataDir = None, json: Json = False) 
     """Every setting with its value and where that came from."""
     from .config import run
 
-    run(settings_from(config, {"data_dir": data_dir}), as_json=json)
+    run(settings_from({"data_dir": data_dir, "config": config}), as_json=json)
 
 
 @app.command(epilog="Example: mlxd logs -f tiny")
@@ -105,7 +89,7 @@ def logs(
     """The last lines of the logs."""
     from .logs import run
 
-    settings = settings_from(config, {"data_dir": data_dir})
+    settings = settings_from({"data_dir": data_dir, "config": config})
     raise SystemExit(run(settings, name, lines=lines, follow=follow))
 
 
@@ -151,13 +135,4 @@ def models_ls(config: Config = None, json: Json = False) -> None:
     """Models on this machine, and those that the catalogue knows."""
     from .models import ls
 
-    ls(settings_from(config, {}), as_json=json)
-
-
-def settings_from(config: Path | None, flags: Mapping[str, Any]) -> "Settings":
-    from mlxd import settings
-
-    try:
-        return settings.load(config=config, flags=flags)
-    except settings.SettingsError as error:
-        raise Complaint(str(error), code=2) from error
+    ls(settings_from({"config": config}), as_json=json)

@@ -7,7 +7,7 @@ from pathlib import Path
 from mlxd.bench import SCENARIOS, Plan
 from mlxd.bench import run as compare
 
-from .app import Complaint
+from .complaint import Complaint
 
 HERE = "http://127.0.0.1:60315"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from mlxd.settings import Settings
 from mlxd.supervisor.launch import log_file, log_tail
 
-from .app import Complaint
+from .complaint import Complaint
 
 POLL_S = 0.25
 

@@ -6,7 +6,7 @@ from typing import Any
 from mlxd.catalog import BrokenModel, Catalogue, NameUnknown, NotDownloaded
 from mlxd.settings import Settings
 
-from .app import Complaint
+from .complaint import Complaint
 
 MB = 1_000_000
 

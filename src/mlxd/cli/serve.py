@@ -12,7 +12,7 @@ from mlxd.catalog.catalogue import PILOT
 from mlxd.settings import ModelSettings, Settings
 from mlxd.supervisor.launch import ENGINE, Child, engine_arguments, launch, log_file, rotate
 
-from .app import Complaint
+from .complaint import Complaint
 
 # Connections that may wait while the gateway still imports.
 BACKLOG = 2048
