@@ -4,12 +4,14 @@ import io
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mlxd.engine.backends.images import LibraryReader, QwenReader
+from mlxd.engine.job import Refused
 from mlxd.engine.text import Tokenizer
 from mlxd.wire import ImagePart
 
@@ -41,3 +43,79 @@ def test_it_makes_what_the_library_makes(vision_model: Path, sizes: list[tuple[i
     np.testing.assert_allclose(
         found.arrays["pixel_values"], wanted.arrays["pixel_values"], atol=1e-6
     )
+
+
+def reader(folder: Path, pixel_limit: int = 10**8) -> QwenReader:
+    config = json.loads((folder / "config.json").read_text())
+    return QwenReader(folder, config, Tokenizer.load(folder), pixel_limit)
+
+
+def encoded(form: str, mode: str = "RGB", size: tuple[int, int] = (40, 30), **how: Any) -> bytes:
+    noise = random.Random(1).randbytes(3 * size[0] * size[1])
+    out = io.BytesIO()
+    Image.frombytes("RGB", size, noise).convert(mode).save(out, form, **how)
+    return out.getvalue()
+
+
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+SOUND = [
+    encoded("PNG", exif=TURNED),
+    encoded("PNG", "P", transparency=0),
+    encoded("PNG", "I;16"),
+    encoded("JPEG", exif=TURNED),
+    encoded("JPEG", "CMYK"),
+    encoded("WEBP", "RGBA", lossless=True),
+    encoded("GIF", "P"),
+    encoded("BMP"),
+    encoded("TIFF", compression="tiff_lzw"),
+    encoded("TIFF", exif=TURNED),
+    encoded("AVIF", exif=TURNED),
+]
+
+
+def damaged(draw: random.Random) -> bytes:
+    data = bytearray(draw.choice(SOUND))
+    for _ in range(draw.choice((1, 2, 8))):
+        at = draw.randrange(draw.choice((60, 200, len(data))))
+        match draw.randrange(4):
+            case 0 | 1:
+                data[at : at + 1] = bytes([draw.choice((0, 1, 127, 255, draw.randrange(256)))])
+            case 2:
+                del data[at : at + draw.randrange(1, 30)]
+            case 3:
+                data[at:at] = draw.randbytes(draw.randrange(1, 9))
+    return bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore")  # what Pillow thinks of a damaged file's metadata
+def test_any_damage_is_refused_or_read(vision_model: Path) -> None:
+    mine, draw = reader(vision_model, 10**6), random.Random(7)
+    for data in SOUND:
+        mine.read(PLACE, [ImagePart(data, "here")])
+    refusals = []
+    for _ in range(2000):
+        try:
+            mine.read(PLACE, [ImagePart(damaged(draw), "here")])
+        except Refused as refusal:
+            refusals.append(refusal.param)
+    assert len(refusals) > 500
+    assert set(refusals) == {"here"}
+
+
+@pytest.mark.parametrize("form", ["EPS", "ICO", "PCX", "PPM", "TGA", "ICNS"])
+def test_formats_that_nobody_sends_are_not_opened(vision_model: Path, form: str) -> None:
+    data = encoded(form, size=(64, 64))
+    with pytest.raises(Refused, match="no image in a format that can be read"):
+        reader(vision_model).read(PLACE, [ImagePart(data, "here")])
+
+
+def test_images_have_a_limit_each_and_together(vision_model: Path) -> None:
+    mine = reader(vision_model, 10_000)
+    with pytest.raises(Refused, match=r"101×100 pixels; the limit is 10,000"):
+        mine.read(PLACE, [part(101, 100)])
+    mine.read(PLACE * 4, [part(100, 100)] * 4)
+    five = [part(100, 100)] * 4 + [ImagePart(part(1, 1).data, "the fifth")]
+    with pytest.raises(Refused, match="more than 40,000 pixels together") as refused:
+        mine.read(PLACE * 5, five)
+    assert (refused.value.param, refused.value.code) == ("the fifth", "image_too_large")

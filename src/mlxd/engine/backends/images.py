@@ -25,6 +25,10 @@ _IMAGE_TOKEN_NAMES = ("image_token_id", "image_token_index")
 _QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 # A picture longer than this times its width has no size that these models were trained for.
 _LONGEST_ASPECT = 200
+# What clients send. Pillow reads forty formats more, some by starting other programs.
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# A request's images are in memory at once: together they may have this many times one's pixels.
+_TOGETHER = 4
 
 
 @dataclass
@@ -59,7 +63,11 @@ class ImageReader(ABC):
         self._pixel_limit = pixel_limit
 
     def read(self, prompt: str, images: list[ImagePart]) -> tuple[list[int], Pictures]:
-        decoded = [self._decode(image) for image in images]
+        decoded: list[Image.Image] = []
+        room = _TOGETHER * self._pixel_limit
+        for image in images:
+            decoded.append(self._decode(image, room))
+            room -= decoded[-1].width * decoded[-1].height
         tokens, arrays = self._process(prompt, decoded, images)
         positions = np.flatnonzero(np.asarray(tokens) == self._image_token)
         return tokens, Pictures(arrays, positions, [_digest(image.data) for image in images])
@@ -69,28 +77,40 @@ class ImageReader(ABC):
         self, prompt: str, decoded: list[Image.Image], images: list[ImagePart]
     ) -> tuple[list[int], dict[str, npt.NDArray[Any]]]: ...
 
-    def _decode(self, image: ImagePart) -> Image.Image:
+    def _decode(self, image: ImagePart, room: int) -> Image.Image:
         try:
-            with Image.open(io.BytesIO(image.data)) as opened:
-                width, height = opened.size
-                if width * height > self._pixel_limit:
-                    raise Refused(
-                        f"the image has {width}×{height} pixels; the limit is "
-                        f"{self._pixel_limit:,} pixels",
-                        param=image.where,
-                        code="image_too_large",
-                    )
+            with Image.open(io.BytesIO(image.data), formats=_FORMATS) as opened:
+                self._check_size(opened, room, image.where)
                 return _on_white(ImageOps.exif_transpose(opened))
+        except Refused:
+            raise
         except UnidentifiedImageError as error:
             raise Refused(
-                "this is no image in a format that can be read",
+                f"this is no image in a format that can be read ({', '.join(_FORMATS)})",
                 param=image.where,
                 code="invalid_image",
             ) from error
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        except Exception as error:  # a decoder may fail on its input in any way Python knows
             raise Refused(
                 f"the image can't be decoded: {error}", param=image.where, code="invalid_image"
             ) from error
+
+    def _check_size(self, image: Image.Image, room: int, where: str) -> None:
+        """Before anything is decoded."""
+        pixels = image.width * image.height
+        if pixels > self._pixel_limit:
+            told = (
+                f"the image has {image.width}×{image.height} pixels; the limit is "
+                f"{self._pixel_limit:,} pixels"
+            )
+        elif pixels > room:
+            told = (
+                "the request's images up to this one have more than "
+                f"{_TOGETHER * self._pixel_limit:,} pixels together, which is the limit"
+            )
+        else:
+            return
+        raise Refused(told, param=where, code="image_too_large")
 
 
 def _on_white(image: Image.Image) -> Image.Image:
