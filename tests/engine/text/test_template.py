@@ -148,7 +148,19 @@ def test_clients_do_not_replace_the_models_own_tokens(tokenizer: Tokenizer) -> N
     assert rendered(tokenizer, "{{ eos_token }}", template_kwargs=kwargs) == "<|im_end|>"
 
 
-@pytest.mark.parametrize("arguments", ["{", "[1]", '"x"', "{'a': 1}"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "{",
+        "[1]",
+        '"x"',
+        "{'a': 1}",
+        "[" * 100_000,
+        '{"a": ' * 2000 + "1" + "}" * 2000,
+        r'{"a": "\ud800"}',
+    ],
+    ids=lambda arguments: arguments[:12],
+)
 def test_arguments_of_earlier_calls_must_be_objects(tokenizer: Tokenizer, arguments: str) -> None:
     chat = Chat([user("x"), Message("assistant", tool_calls=[ToolCall("1", "f", arguments)])])
     with pytest.raises(InvalidChat) as caught:

@@ -70,14 +70,19 @@ def _content(parts: list[wire.Part]) -> str | list[dict[str, str]]:
 
 
 def _arguments(call: wire.ToolCall, where: str) -> dict[str, Any]:
+    told = f"The arguments of the call of {call.name!r}"
     try:
         arguments = json.loads(call.arguments or "{}")
+        # An escape in it can be half a character, which no tokenizer takes.
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidChat(f"{told} have half a surrogate pair in a string", where) from error
     except ValueError as error:
-        raise InvalidChat(
-            f"The arguments of the call of {call.name!r} are not valid JSON: {error}", where
-        ) from error
+        raise InvalidChat(f"{told} are not valid JSON: {error}", where) from error
+    except RecursionError as error:
+        raise InvalidChat(f"{told} are nested too deep", where) from error
     if not isinstance(arguments, dict):
-        raise InvalidChat(f"The arguments of the call of {call.name!r} must be an object", where)
+        raise InvalidChat(f"{told} must be an object", where)
     return arguments
 
 
