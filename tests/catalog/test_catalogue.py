@@ -91,6 +91,12 @@ def test_a_client_opens_no_folder_that_was_not_named(tmp_path: Path, hub: Path) 
     assert catalogue.find(str(folder), any_folder=False) is entry
 
 
+@pytest.mark.parametrize("name", ["a/\0", "\0", "a/" + "b" * 5000, "../..", "a/..", "~/x", "a/b/c"])
+def test_no_name_that_a_client_makes_up_is_more_than_unknown(name: str) -> None:
+    with pytest.raises(NameUnknown):
+        Catalogue().find(name, any_folder=False)
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NameUnknown, match="no model named 'nope'"):
         Catalogue().find("nope")

@@ -189,7 +189,7 @@ def snapshot(hub: str) -> Path | None:
     repository = hub_cache() / ("models--" + hub.replace("/", "--"))
     try:
         commit = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # ValueError also for a name with a null character in it
         return None
     path = repository / "snapshots" / commit
     return path.resolve() if commit and path.is_dir() else None
