@@ -4,14 +4,19 @@ from .blas import Blas, open_blas, symbol_owner
 from .compiler import find_compiler
 from .cores import available_cores
 from .device import backend, prepare_for_mlx
+from .kept import CannotMake
+from .kernels import Kernels, kernels
 from .memory import Memory, memory
 
 __all__ = [
     "Blas",
+    "CannotMake",
+    "Kernels",
     "Memory",
     "available_cores",
     "backend",
     "find_compiler",
+    "kernels",
     "memory",
     "open_blas",
     "prepare_for_mlx",

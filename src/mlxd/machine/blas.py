@@ -10,8 +10,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bundled import BundledUnavailable, bundled_library
+from .bundled import bundled_library
 from .cores import available_cores
+from .kept import CannotMake
+from .kernels import open_kernels
 
 # What libmlx calls for every float32 matrix product.
 GEMM = "cblas_sgemm"
@@ -36,6 +38,7 @@ class Blas:
     path: str | None
     origin: str
     threads: int = 1
+    kernels: str = ""
 
     @property
     def optimised(self) -> bool:
@@ -46,7 +49,7 @@ class Blas:
         if self.path is None:
             return f"BLAS: MLX's own reference, slow on this machine ({self.origin})"
         cores = "1 core" if self.threads == 1 else f"{self.threads} cores"
-        return f"BLAS: {self.name} on {cores}, {self.origin} ({self.path})"
+        return f"BLAS: {self.name} on {cores}, {self.origin} ({self.path}); {self.kernels}"
 
 
 class _Info(ctypes.Structure):
@@ -96,12 +99,23 @@ def _open(path: str, origin: str, threads: int) -> Blas:
     name = _recognise(private)
     if name is None:
         raise OSError(f"{path} is no optimised BLAS: it has no {GEMM}, or it is not known")
-    library = ctypes.CDLL(path, mode=os.RTLD_GLOBAL | os.RTLD_NOW)
-    _limit_threads(name, library, threads)
-    owner, expected = symbol_owner(GEMM), symbol_owner(GEMM, library)
-    if owner is None or owner != expected:
-        raise OSError(f"{GEMM} already comes from {owner}, loaded before {path}")
-    return Blas(name, owner, origin, threads)
+    _limit_threads(name, private, threads)
+    own, taken = symbol_owner(GEMM, private), symbol_owner(GEMM)
+    if own is None or taken not in (None, own):
+        raise OSError(f"{GEMM} already comes from {taken}, loaded before {path}")
+    kernels = _put_kernels_before(private, threads)
+    ctypes.CDLL(path, mode=os.RTLD_GLOBAL | os.RTLD_NOW)
+    return Blas(name, own, origin, threads, kernels)
+
+
+def _put_kernels_before(blas: ctypes.CDLL, threads: int) -> str:
+    gemm = ctypes.cast(blas.cblas_sgemm, ctypes.c_void_p).value
+    assert gemm is not None
+    try:
+        open_kernels(gemm, threads)
+    except (CannotMake, OSError) as error:
+        return f"without mlxd's own products, so decoding is slower: {error}"
+    return "mlxd's own products for few rows and packed weights"
 
 
 def open_blas(setting: str = "auto") -> Blas:
@@ -114,9 +128,9 @@ def open_blas(setting: str = "auto") -> Blas:
         return Blas("Accelerate", None, "comes with macOS")
     if setting == "off":
         return Blas("reference", None, "switched off by setting")
-    threads = available_cores()
-    # Read while the library is loaded, when OpenBLAS makes its threads.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))
+    # Read while the library is loaded, when OpenBLAS makes its threads; what is set there stands.
+    asked = os.environ.setdefault("OPENBLAS_NUM_THREADS", str(available_cores()))
+    threads = int(asked) if asked.isdigit() and int(asked) else available_cores()
     if setting != "auto":
         try:
             return _open(str(Path(setting).expanduser()), "chosen by setting", threads)
@@ -130,5 +144,5 @@ def open_blas(setting: str = "auto") -> Blas:
     try:
         with bundled_library() as path:
             return _open(path, "brought by scipy-openblas32", threads)
-    except (BundledUnavailable, OSError) as error:
+    except (CannotMake, OSError) as error:
         return Blas("reference", None, str(error))

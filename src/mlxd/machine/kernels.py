@@ -1,0 +1,112 @@
+"""Our own matrix products for a CPU: built from native/products.c where there is a compiler.
+
+A BLAS is made for large matrices. For the few rows of a decode step it copies the whole weight
+before it multiplies, and it knows float32 only. These read each weight once, in the bits that the
+checkpoint has it in.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from .kept import CannotMake, kept_library
+
+SOURCE = Path(__file__).with_name("native") / "products.c"
+# GCC's vector extensions are used; other compilers have only a part of them.
+COMPILER = "gcc"
+# No -ffast-math: with it GCC changes how the whole process treats tiny numbers.
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
+# It takes 4 s on a quiet core; a start must not hang on a broken compiler.
+TIMEOUT_S = 60.0
+# How long a helper thread looks for more work before it sleeps. Between two products of a layer
+# lie some tens of microseconds; spinning longer takes the core from the gateway and the client.
+SPIN_US = 30
+# Memory bandwidth is used up well before.
+MAX_THREADS = 16
+
+KINDS = {"float32": 0, "bfloat16": 1, "float16": 2, "q2": 3, "q4": 4, "q8": 5, "fp4": 6}
+
+
+@dataclass(frozen=True)
+class Kernels:
+    path: str
+    library: ctypes.CDLL
+
+    def register(
+        self,
+        key: int,
+        shape: tuple[int, int],
+        kind: str,
+        group: int,
+        data: int,
+        scales: int | None = None,
+        biases: int | None = None,
+    ) -> None:
+        """From now on a product with the weight at address `key` uses `data` in its place.
+
+        The caller keeps all of them alive, and unregisters before `key` is freed.
+        """
+        arguments = (key, *shape, KINDS[kind], group, data, scales, biases)
+        if self.library.mlxd_register(*arguments):
+            raise MemoryError("no memory for the table of weights")
+
+    def unregister(self, key: int) -> None:
+        self.library.mlxd_unregister(key)
+
+
+_opened: Kernels | None = None
+
+
+def kernels() -> Kernels | None:
+    """What `open_kernels` opened in this process."""
+    return _opened
+
+
+@cache
+def _cpu() -> str:
+    """What -march=native looks at."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    wanted = ("flags", "Features", "model name", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def _build(compiler: str, target: Path) -> None:
+    command = [compiler, *FLAGS, str(SOURCE), "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise CannotMake(f"{compiler} can't build {SOURCE.name}: {lines[0]}")
+
+
+def open_kernels(blas_gemm: int, threads: int) -> Kernels:
+    """Open for everyone, in front of the BLAS whose cblas_sgemm is at `blas_gemm`.
+
+    CannotMake or OSError with the reason where that is not possible.
+    """
+    global _opened
+    compiler = shutil.which(COMPILER)
+    if compiler is None:
+        raise CannotMake(f"there is no {COMPILER} on PATH")
+    key = hashlib.sha256(SOURCE.read_bytes())
+    key.update(f"{compiler} {FLAGS} {_cpu()}".encode())
+    name = f"libmlxd-products-{key.hexdigest()[:16]}.so"
+    with kept_library(name, partial(_build, compiler)) as path:
+        library = ctypes.CDLL(path, mode=os.RTLD_GLOBAL | os.RTLD_NOW)
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    library.mlxd_start.argtypes = [pointer, number, ctypes.c_long]
+    library.mlxd_register.argtypes = [pointer, *[number] * 4, *[pointer] * 3]
+    library.mlxd_unregister.argtypes = [pointer]
+    # Until this, its cblas_sgemm has nothing behind it; nobody calls it, MLX is not loaded.
+    if library.mlxd_start(blas_gemm, min(threads, MAX_THREADS), SPIN_US):
+        raise CannotMake("no helper thread could be started")
+    _opened = Kernels(path, library)
+    return _opened
