@@ -1,0 +1,217 @@
+"""`mlxd smoke`: any server and the model behind it, judged from outside."""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer._click.exceptions import UsageError
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from mlxd.smoke import Report, Subject
+
+# sysexits' EX_USAGE: 1 and 2 already say what became of the checks.
+EXIT_USAGE = 64
+
+
+class Command(TyperCommand):
+    """Wrong arguments end with 64."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            error.exit_code = EXIT_USAGE
+            raise
+
+
+class Format(enum.StrEnum):
+    md = "md"
+    html = "html"
+    json = "json"
+    junit = "junit"
+
+
+class Lang(enum.StrEnum):
+    en = "en"
+    zh = "zh"
+
+
+def smoke(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RESULT.json]...", help="Earlier results to put alongside."),
+    ] = None,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]URL", envvar="MLX_BASE_URL", help="A running server; may be repeated."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|DIR",
+            envvar="MLX_MODEL_PATH",
+            help="Start a server with this model, and stop it afterwards; may be repeated.",
+        ),
+    ] = None,
+    model_id: Annotated[
+        str,
+        typer.Option(envvar="MLX_MODEL_ID", help="Its name in requests, if not the first listed."),
+    ] = "",
+    api_key: Annotated[
+        str | None, typer.Option(envvar="OPENAI_API_KEY", help="Sent as bearer token.")
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this one (core: the first four); may be repeated."),
+    ] = None,
+    rounds: Annotated[
+        str | None,
+        typer.Option(metavar="N|auto", help="Of each behaviour check; auto: until it is clear."),
+    ] = None,
+    pass_mark: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of rounds that must pass.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the reports into this folder.")
+    ] = None,
+    format: Annotated[
+        list[Format] | None,
+        typer.Option(help="Only this report; may be repeated. Without --report: print it."),
+    ] = None,
+    lang: Annotated[Lang, typer.Option(help="Of the reports.")] = Lang.en,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Put all results side by side in one report.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0.05, help="Seconds for one answer.")] = 120.0,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds for the whole run.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, envvar=["MAX_TOKENS", "MLX_MAX_TOKENS"], help="Of one answer."),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, envvar="TEMPERATURE", help="Of the behaviour checks.")
+    ] = 0.0,
+    top_p: Annotated[
+        float | None, typer.Option(min=0, max=1, envvar="TOP_P", help="Of the behaviour checks.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Prove a model and its server with fresh values, and say exactly what is wrong.
+
+    Without --url and --model, a server with the bundled model is started. Exit codes: 0 pass,
+    1 fail, 2 error or inconclusive, 64 usage.
+    """
+    from mlxd.smoke import Options, Plan, Report, from_json, run_all
+    from mlxd.smoke.reports import Live, summary
+
+    options = Options(temperature=temperature, top_p=top_p, timeout=timeout)
+    if max_tokens is not None:
+        import msgspec
+
+        options = msgspec.structs.replace(options, max_tokens=max_tokens)
+    plan = Plan(
+        suites=_suites(suite),
+        rounds=_rounds(rounds),
+        mark=pass_mark,
+        time_limit=time_limit,
+        options=options,
+    )
+    earlier = [run for path in results or () for run in _earlier(path, from_json).runs]
+    subjects = _subjects(url or [], model or [], model_id, api_key, alone=not earlier)
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    live = None if quiet else Live(console, lang.value)
+    made = run_all(subjects, plan, live) if subjects else Report(runs=[])
+    made.runs[:0] = earlier
+    _write(made, report, format or [], lang)
+    if not quiet:
+        summary(console, made, lang.value)
+        if report:
+            console.print(f"\n{report}", markup=False)
+    raise SystemExit(made.exit_code)
+
+
+def _usage(message: str) -> UsageError:
+    error = UsageError(message)
+    error.exit_code = EXIT_USAGE
+    return error
+
+
+def _suites(given: list[str] | None) -> tuple[str, ...]:
+    from mlxd.smoke import CORE, SUITES
+
+    chosen = [one for name in given or () for one in name.split(",")]
+    if not chosen:
+        return tuple(SUITES)
+    wanted = {name for one in chosen for name in (CORE if one == "core" else (one,))}
+    if wrong := sorted(wanted - set(SUITES)):
+        raise _usage(f"{wrong[0]!r} is no suite. There are: core, {', '.join(SUITES)}.")
+    return tuple(name for name in SUITES if name in wanted)
+
+
+def _rounds(given: str | None) -> Any:
+    if given is None or given == "auto":
+        return given
+    if not given.isdecimal() or not int(given):
+        raise _usage(f"--rounds {given!r} is neither a number from 1 on nor auto.")
+    return int(given)
+
+
+def _earlier(path: Path, read: Any) -> "Report":
+    import msgspec
+
+    try:
+        found: Report = read(path.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise _usage(f"{path} is no result of mlxd smoke: {error}") from error
+    return found
+
+
+def _subjects(
+    urls: list[str], models: list[str], model_id: str, api_key: str | None, *, alone: bool
+) -> list["Subject"]:
+    """A URL from the environment together with a model path means that server, asked for that
+    model: servers of the time of these variables know a model by its path."""
+    from mlxd.smoke import Subject
+
+    if urls and _from_environment("MLX_MODEL_PATH", models):
+        model_id, models = model_id or models[0], []
+    elif models and _from_environment("MLX_BASE_URL", urls):
+        urls = []
+    found = []
+    for given in urls:
+        name, equals, address = given.partition("=")
+        if not equals or "/" in name:
+            name, address = "", given
+        found.append(Subject(name=name, url=address, model_id=model_id, api_key=api_key))
+    found += [Subject(model=one, model_id=model_id, api_key=api_key) for one in models]
+    if not found and alone:
+        found.append(Subject(model_id=model_id, api_key=api_key))
+    return found
+
+
+def _from_environment(variable: str, values: list[str]) -> bool:
+    import os
+
+    return bool(values) and values == os.environ.get(variable, "").split()
+
+
+def _write(made: "Report", folder: Path | None, formats: list[Format], lang: Lang) -> None:
+    from mlxd.smoke.reports import RENDER
+
+    wanted = [one.value for one in formats] or (list(RENDER) if folder else [])
+    for name in wanted:
+        suffix, render = RENDER[name]
+        text = render(made, lang.value)
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"smoke{suffix}").write_text(text, encoding="utf-8")
+        else:
+            typer.echo(text)

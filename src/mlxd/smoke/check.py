@@ -1,0 +1,190 @@
+"""What a check is, and what it is given to work with."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from . import answer as answers
+from .answer import Answer
+from .faults import Fault
+from .nonce import Nonces
+from .result import Exchange, Kind
+from .server import FaultyExchange, Reply, Server
+from .stream import read_stream
+
+CHAT = "/v1/chat/completions"
+
+
+class Options(msgspec.Struct, kw_only=True, frozen=True):
+    """How requests are made."""
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float | None = None
+    # Of one request, from connecting to the last byte.
+    timeout: float = 120.0
+
+
+@dataclass
+class Probe:
+    """One round: asks the server, and keeps every exchange for the report."""
+
+    server: Server
+    model: str
+    options: Options
+    nonces: Nonces
+    # What /v1/models says of this model.
+    listed: dict[str, Any]
+    number: int = 1
+    expected: str = ""
+    exchanges: list[Exchange] = field(default_factory=list)
+    first_token_s: float | None = None
+    tokens: int | None = None
+
+    def expect(self, text: str) -> str:
+        """Note for the report what the answer has to be."""
+        self.expected = text
+        return text
+
+    def body(self, messages: list[dict[str, Any]] | str, **more: Any) -> dict[str, Any]:
+        if isinstance(messages, str):
+            messages = [{"role": "user", "content": messages}]
+        made: dict[str, Any] = {
+            "model": self.model,
+            "messages": messages,
+            "max_tokens": self.options.max_tokens,
+            "temperature": self.options.temperature,
+        }
+        if self.options.top_p is not None:
+            made["top_p"] = self.options.top_p
+        return {name: value for name, value in (made | more).items() if value is not None}
+
+    async def send(self, method: str, path: str, body: Any = None, *, raw: bytes = b"") -> Reply:
+        try:
+            reply = await self.server.send(method, path, body, raw=raw)
+        except FaultyExchange as fault:
+            self.exchanges.append(fault.exchange)
+            raise
+        self.exchanges.append(reply.exchange)
+        return reply
+
+    async def chat(self, messages: list[dict[str, Any]] | str, **more: Any) -> Answer:
+        reply = await self.send("POST", CHAT, self.body(messages, **more))
+        return self._noted(answers.read_whole(reply))
+
+    async def stream(self, messages: list[dict[str, Any]] | str, **more: Any) -> Answer:
+        more = {"stream_options": {"include_usage": True}} | more
+        reply = await self.send("POST", CHAT, self.body(messages, stream=True, **more))
+        return self._noted(read_stream(reply))
+
+    def _noted(self, answer: Answer) -> Answer:
+        if answer.first_token_s is not None and self.first_token_s is None:
+            self.first_token_s = answer.first_token_s
+        if answer.completion_tokens is not None:
+            self.tokens = (self.tokens or 0) + answer.completion_tokens
+        return answer
+
+    def can(self, capability: str) -> bool | None:
+        """Whether the model says that it can; None where the server does not say."""
+        told = self.listed.get("capabilities")
+        if not isinstance(told, list) or not told:
+            return None
+        return capability in told
+
+
+# Runs one round and returns what was seen, for the report. Raises Fault or Skip.
+Body = Callable[[Probe], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Contract: one failure fails it. Behaviour: `mark` of its rounds have to pass."""
+
+    id: str
+    kind: Kind
+    run: Body
+    title: dict[str, str]
+    expected: dict[str, str]
+    rounds: int
+    mark: float
+
+    @property
+    def suite(self) -> str:
+        return self.id.partition(".")[0]
+
+
+@dataclass
+class Suite:
+    """The checks of one module, in their order. `title` in English and Chinese."""
+
+    name: str
+    title: tuple[str, str]
+    checks: list[Check] = field(default_factory=list)
+
+    def contract(
+        self, name: str, title: tuple[str, str], expected: tuple[str, str], rounds: int = 1
+    ) -> Callable[[Body], Body]:
+        return self._add("contract", name, title, expected, rounds, 1.0)
+
+    def behaviour(
+        self,
+        name: str,
+        title: tuple[str, str],
+        expected: tuple[str, str],
+        rounds: int,
+        mark: float,
+    ) -> Callable[[Body], Body]:
+        return self._add("behaviour", name, title, expected, rounds, mark)
+
+    def _add(
+        self,
+        kind: Kind,
+        name: str,
+        title: tuple[str, str],
+        expected: tuple[str, str],
+        rounds: int,
+        mark: float,
+    ) -> Callable[[Body], Body]:
+        def add(body: Body) -> Body:
+            self.checks.append(
+                Check(
+                    id=f"{self.name}.{name}",
+                    kind=kind,
+                    run=body,
+                    title=dict(zip(("en", "zh"), title, strict=True)),
+                    expected=dict(zip(("en", "zh"), expected, strict=True)),
+                    rounds=rounds,
+                    mark=mark,
+                )
+            )
+            return body
+
+        return add
+
+
+def exactly(answer: Answer, wanted: str) -> str:
+    """The answer is `wanted`; spaces and line ends around it do not count."""
+    said = answer.said()
+    if said.strip() != wanted:
+        raise Fault("wrong_answer", f"expected exactly {wanted!r}", got=said)
+    return said.strip()
+
+
+def containing(answer: Answer, wanted: str) -> str:
+    said = answer.said()
+    if wanted not in said:
+        raise Fault("wrong_answer", f"{wanted!r} does not stand in the answer", got=said)
+    return said.strip()
+
+
+def text_instead_of_call(answer: Answer) -> Fault:
+    """Why there is no tool call: markup in the text, nothing at all, or just text."""
+    try:
+        answer.clean()
+    except Fault as fault:
+        return fault
+    if not answer.text.strip():
+        return answer.empty()
+    return Fault("wrong_tool_call", "text instead of a tool call", got=answer.text)

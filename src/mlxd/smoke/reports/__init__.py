@@ -1,0 +1,22 @@
+"""All reports are made from the one result object, so they agree."""
+
+from collections.abc import Callable
+
+from ..result import Report, to_json
+from .markdown import markdown
+from .terminal import Live, summary
+from .texts import Lang, Texts
+
+
+def _json(report: Report, lang: Lang) -> str:
+    return to_json(report).decode() + "\n"
+
+
+Render = Callable[[Report, Lang], str]
+# By the name of the format: the file's ending, and how it is made.
+RENDER: dict[str, tuple[str, Render]] = {
+    "md": (".md", markdown),
+    "json": (".json", _json),
+}
+
+__all__ = ["RENDER", "Lang", "Live", "Texts", "markdown", "summary"]

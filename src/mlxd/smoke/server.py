@@ -1,0 +1,162 @@
+"""The server under test: sends requests within time limits and keeps what really came back."""
+
+import asyncio
+import json
+import shlex
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import httpx2
+
+from .faults import Fault
+from .result import Exchange
+
+# Of one response; enough for any answer that a check asks for, and a leak can't fill the memory.
+KEPT_BYTES = 256_000
+CONNECT_S = 5.0
+
+
+@dataclass
+class Reply:
+    """`pieces` are the body's parts with the time at which each arrived."""
+
+    exchange: Exchange
+    began: float
+    content_type: str = ""
+    pieces: list[tuple[float, bytes]] = field(default_factory=list)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(piece for _, piece in self.pieces)
+
+    @property
+    def status(self) -> int:
+        return self.exchange.status or 0
+
+
+class Server:
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 120.0,
+        local: bool = False,
+    ) -> None:
+        """`url` with or without /v1. `local`: a server of ours, so no proxy is asked."""
+        self.base = url.rstrip("/").removesuffix("/v1")
+        if "://" not in self.base:
+            self.base = f"http://{self.base}"
+        self.timeout = timeout
+        self._key = api_key
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = httpx2.AsyncClient(
+            headers=headers,
+            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+            limits=httpx2.Limits(max_connections=None),
+            trust_env=not local,
+        )
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def send(self, method: str, path: str, body: Any = None, *, raw: bytes = b"") -> Reply:
+        """The whole reply. Raises Fault where there is none; `reply` is on it either way."""
+        async with self.open(method, path, body, raw=raw) as (reply, pieces):
+            async for _ in pieces:
+                pass
+        return reply
+
+    @asynccontextmanager
+    async def open(
+        self, method: str, path: str, body: Any = None, *, raw: bytes = b""
+    ) -> AsyncIterator[tuple[Reply, AsyncIterator[bytes]]]:
+        """The reply as it arrives; leaving early closes the connection."""
+        url = self.base + path
+        data = raw or (json.dumps(body, ensure_ascii=False).encode() if body is not None else b"")
+        exchange = Exchange(
+            method=method,
+            url=url,
+            request=body if body is not None else (raw.decode(errors="replace") or None),
+            curl=self._curl(method, url, data),
+        )
+        began = perf_counter()
+        reply = Reply(exchange, began)
+        headers = {"content-type": "application/json"} if data else {}
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                self._client.stream(method, url, content=data or None, headers=headers) as response,
+            ):
+                exchange.status = response.status_code
+                exchange.headers = _shown(response.headers)
+                reply.content_type = response.headers.get("content-type", "")
+                yield reply, self._pieces(response, reply)
+        except TimeoutError:
+            exchange.error = self._late(exchange, reply)
+            raise FaultyExchange("timeout", exchange.error, exchange) from None
+        except httpx2.ConnectError as error:
+            exchange.error = f"no connection to {url}: {_words(error)}"
+            raise FaultyExchange("server_down", exchange.error, exchange, error=True) from error
+        except httpx2.TimeoutException as error:
+            exchange.error = f"no connection to {url} within {CONNECT_S:.0f} s"
+            raise FaultyExchange("server_down", exchange.error, exchange, error=True) from error
+        except httpx2.TransportError as error:
+            exchange.error = f"the connection broke before the end of the answer: {_words(error)}"
+            raise FaultyExchange("server_down", exchange.error, exchange) from error
+        finally:
+            exchange.seconds = round(perf_counter() - began, 4)
+            if reply.pieces:
+                exchange.first_byte_seconds = round(reply.pieces[0][0] - began, 4)
+            exchange.response = reply.body.decode(errors="replace")
+
+    async def _pieces(self, response: httpx2.Response, reply: Reply) -> AsyncIterator[bytes]:
+        size = 0
+        async for piece in response.aiter_bytes():
+            size += len(piece)
+            if size > KEPT_BYTES:
+                reply.exchange.truncated = True
+                raise FaultyExchange(
+                    "wire_format",
+                    f"the answer is longer than {KEPT_BYTES} bytes and goes on",
+                    reply.exchange,
+                )
+            reply.pieces.append((perf_counter(), piece))
+            yield piece
+
+    def _late(self, exchange: Exchange, reply: Reply) -> str:
+        if exchange.status is None:
+            what = "nothing came back at all"
+        elif not reply.pieces:
+            what = f"after the headers (HTTP {exchange.status}) nothing came"
+        else:
+            what = f"{len(reply.body)} bytes came, but no end"
+        return f"no answer within {self.timeout:g} s: {what}"
+
+    def _curl(self, method: str, url: str, data: bytes) -> str:
+        parts = ["curl", "-sS", "-N", "-X", method, shlex.quote(url)]
+        if self._key:
+            parts += ["-H", '"authorization: Bearer $API_KEY"']
+        if data:
+            parts += ["-H", "'content-type: application/json'"]
+            parts += ["--data-raw", shlex.quote(data.decode(errors="replace"))]
+        return " ".join(parts)
+
+
+class FaultyExchange(Fault):
+    """A fault of the exchange itself."""
+
+    def __init__(self, category: Any, message: str, exchange: Exchange, **more: Any) -> None:
+        super().__init__(category, message, **more)
+        self.exchange = exchange
+
+
+def _shown(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items() if name.lower() != "set-cookie"}
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
