@@ -103,6 +103,17 @@ async def test_files_only_from_allowed_folders(tmp_path: Path) -> None:
     await refused(f"{good}/a%20b.png", allowed_roots=roots, byte_limit=50)
 
 
+async def test_many_images_are_limited_in_number_and_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loader = ImageLoader(ImageSettings())
+    with pytest.raises(ApiError, match="at most 64"):
+        await loader.load([(f"place {i}", DATA) for i in range(65)])
+    monkeypatch.setattr("mlxd.gateway.guards.images.MAX_TOTAL_BYTES", 150)
+    with pytest.raises(ApiError, match="place 1: the images together"):
+        await loader.load([(f"place {i}", DATA) for i in range(3)])
+
+
 @pytest.mark.parametrize(
     ("address", "public"),
     [

@@ -193,7 +193,10 @@ async def test_a_client_that_stops_reading_is_given_up(monkeypatch: pytest.Monke
 def test_every_blame_and_outage_has_its_status() -> None:
     from mlxd.gateway.errors import from_exception
 
-    failed = wire.Failed(1, "client", "no", "messages", "x")
-    assert from_exception(RequestFailed(failed)).status == 400
+    failed = from_exception(RequestFailed(wire.Failed(1, "client", "no", "regex", "x")))
+    assert (failed.status, failed.param) == (400, "response_format.regex")
+    where = "messages.1.tool_calls.0.function.arguments"
+    failed = from_exception(RequestFailed(wire.Failed(1, "client", "no", where)))
+    assert failed.param == "messages[1].tool_calls[0].function.arguments"
     assert from_exception(EngineUnavailable("no", 7)).headers == [(b"retry-after", b"7")]
     assert from_exception(ValueError("odd")).status == 500

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from http import HTTPStatus
 
 import msgspec
@@ -23,6 +24,9 @@ _TYPES = {
     429: "rate_limit_error",
     503: "service_unavailable",
 }
+
+# What the frames call something, where the API calls it otherwise.
+_PARAMS = {"regex": "response_format.regex", "grammar": "response_format.grammar"}
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -90,16 +94,22 @@ def from_service(error: ServiceError) -> ApiError:
     return ApiError(500, text)
 
 
+def _place(param: str | None) -> str | None:
+    """The frames' tools.0 is the API's tools[0]."""
+    return param and re.sub(r"\.(\d+)\b", r"[\1]", _PARAMS.get(param, param))
+
+
 def _from_failed(error: RequestFailed) -> ApiError:
     failed = error.failed
+    param = _place(failed.param)
     if failed.blame == "client":
-        return bad(failed.message, failed.param, failed.code)
+        return bad(failed.message, param, failed.code)
     if failed.blame == "memory":
         # "…_exceeded": no amount of waiting makes it fit, so that retrying would only hurt.
         if failed.code is not None and failed.code.endswith("_exceeded"):
-            return bad(failed.message, failed.param, failed.code)
+            return bad(failed.message, param, failed.code)
         return ApiError(503, failed.message, code=failed.code or "out_of_memory", retry_after=5)
-    return ApiError(500, failed.message, param=failed.param, code=failed.code or "engine_error")
+    return ApiError(500, failed.message, param=param, code=failed.code or "engine_error")
 
 
 def from_exception(error: Exception) -> ApiError:

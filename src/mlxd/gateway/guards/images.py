@@ -17,6 +17,8 @@ _DATA = re.compile(r"data:image/[a-z0-9.+-]+((?:;[^;,]*)*),", re.IGNORECASE)
 # Above this, decoding is done beside the event loop, where it would stall running streams.
 _INLINE_CHARACTERS = 256 * 1024
 MAX_IMAGES = 64
+# They go to the engine in one frame, and stay in memory until it has them.
+MAX_TOTAL_BYTES = 256 * 1024 * 1024
 
 
 class ImageLoader:
@@ -29,7 +31,15 @@ class ImageLoader:
         if len(wanted) > MAX_IMAGES:
             told = f"{len(wanted)} images are in the request; at most {MAX_IMAGES} go in one."
             raise bad(told, wanted[MAX_IMAGES][0])
-        return {place: await self._one(place, url) for place, url in wanted}
+        made: dict[str, bytes] = {}
+        total = 0
+        for place, url in wanted:
+            made[place] = await self._one(place, url)
+            total += len(made[place])
+            if total > MAX_TOTAL_BYTES:
+                told = f"{place}: the images together are over {MAX_TOTAL_BYTES} bytes."
+                raise bad(told, place, "image_too_large")
+        return made
 
     async def _one(self, place: str, url: str) -> bytes:
         limit = self._settings.byte_limit
