@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.engine.harness import Engine
 
-from mlxd.wire import Chat, Format, Message, Sampling, TextPart, Tool
+from mlxd.wire import Chat, Format, Message, Sampling, Text, TextPart, Tool
 
 SCHEMA = {
     "type": "object",
@@ -90,3 +90,18 @@ def test_a_format_that_means_nothing_is_refused(text_engine: Engine, wanted: For
     assert failed.blame == "client"
     assert failed.param
     assert text_engine.ask(chat(), max_tokens=2).finish == "length"
+
+
+@pytest.mark.parametrize(
+    "wanted", [Format("regex", "a{1000}{1000}"), Format("grammar", 'start: "a"{1000000}')]
+)
+def test_a_format_that_outgrows_its_bounds_is_the_clients_fault(
+    text_engine: Engine, wanted: Format
+) -> None:
+    neighbour = text_engine.submit(chat(), max_tokens=40)
+    failed = text_engine.ask(Text("x"), format=wanted, max_tokens=40).failed
+    assert failed is not None
+    assert (failed.blame, failed.param) == ("client", wanted.kind)
+    assert failed.code == "grammar_too_complex"
+    assert "too complex" in failed.message
+    assert text_engine.wait(neighbour)[0].finish is not None

@@ -19,6 +19,7 @@ from .prefix import key_of
 from .sampling import RowSampling
 from .text import (
     PLAIN,
+    GrammarFault,
     Grammars,
     InvalidChat,
     InvalidGrammar,
@@ -87,7 +88,7 @@ class Preparer:
                 self._prepare(job)
             except Refused as error:
                 self._refused(job, error.failed(job.id))
-            except (InvalidChat, InvalidGrammar) as error:
+            except (InvalidChat, InvalidGrammar, GrammarFault) as error:
                 self._refused(job, Failed(job.id, "client", str(error), error.param))
             except Exception as error:
                 log.exception("request %d can't be prepared", job.id)

@@ -384,6 +384,10 @@ class Stepper:
     # --- faults ------------------------------------------------------------------------------
 
     def _fail(self, job: Job, error: Exception) -> None:
+        if isinstance(error, GrammarFault):
+            told = Failed(job.id, "client", str(error), error.param, "grammar_too_complex")
+            self.writer.failed(job, told)
+            return
         log.error("request %d failed", job.id, exc_info=error)
         message = str(error) or type(error).__name__
         self.writer.failed(job, Failed(job.id, "engine", message, traceback=traceback.format_exc()))

@@ -48,13 +48,22 @@ class InvalidGrammar(ValueError):
 class GrammarFault(RuntimeError):
     """A grammar grew too complex while it was being followed, or was led where it can't go."""
 
+    def __init__(self, param: str, error: str) -> None:
+        reason = error.strip().partition("\n")[0] or "unknown reason"
+        super().__init__(
+            "What the answer has to look like can't be followed any further, because it became "
+            f"too complex or led nowhere: {reason}"
+        )
+        self.param = param
+
 
 class Matcher:
-    """Where one answer stands in its grammar."""
+    """Where one answer stands in its grammar. `param`: where the request asked for it."""
 
-    def __init__(self, matcher: Any, vocabulary: int) -> None:
+    def __init__(self, matcher: Any, vocabulary: int, param: str = "response_format") -> None:
         self._matcher = matcher
         self._words = (vocabulary + 31) // 32
+        self._param = param
 
     def mask(self) -> NDArray[np.uint32] | None:
         """One bit a token, lowest first: which may come next. None: any. Ids that the tokenizer
@@ -62,14 +71,12 @@ class Matcher:
         mask = np.zeros(self._words, dtype=np.uint32)
         self._matcher.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
         if self._matcher.is_error():
-            raise GrammarFault(f"The grammar can't be followed: {self._matcher.get_error()}")
+            raise GrammarFault(self._param, self._matcher.get_error())
         return mask
 
     def advance(self, token: int) -> None:
         if not self._matcher.consume_token(token):
-            raise GrammarFault(
-                f"Token {token} is not allowed by the grammar here: {self._matcher.get_error()}"
-            )
+            raise GrammarFault(self._param, self._matcher.get_error())
 
     @property
     def finished(self) -> bool:
@@ -77,7 +84,7 @@ class Matcher:
         return bool(self._matcher.is_stopped())
 
     def fork(self) -> "Matcher":
-        return Matcher(self._matcher.deep_copy(), self._words * 32)
+        return Matcher(self._matcher.deep_copy(), self._words * 32, self._param)
 
     def reset(self) -> None:
         self._matcher.reset()
@@ -136,7 +143,8 @@ class Grammars:
         else:
             return None
         source = composer.grammar(body, prompt)
-        return Matcher(self._compiled(source, composer.param), self._tokenizer.vocabulary)
+        compiled = self._compiled(source, composer.param)
+        return Matcher(compiled, self._tokenizer.vocabulary, composer.param)
 
     def _literal(self, text: str) -> str:
         """A text in the grammar, with its control tokens as the tokens they are."""
