@@ -1,6 +1,9 @@
-"""Unchanged clients: the official SDK."""
+"""Clients as their users have them: the official SDK, pydantic-ai, litellm."""
 
+import asyncio
 import json
+import os
+import sys
 from typing import Any
 
 import openai
@@ -76,3 +79,60 @@ async def test_the_sdk_completes_embeds_and_lists(sdk: openai.AsyncOpenAI) -> No
     assert len(embedded.data[0].embedding) == 8
     assert [model.id async for model in sdk.models.list()] == ["fake-org/fake-model", "plain"]
     assert (await sdk.models.retrieve("fake-org/fake-model")).id == "fake-org/fake-model"
+
+
+async def test_pydantic_ai_goes_round_its_tool_loop(sdk: openai.AsyncOpenAI) -> None:
+    from pydantic_ai import Agent
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    agent = Agent(OpenAIChatModel("fake", provider=OpenAIProvider(openai_client=sdk)))
+
+    @agent.tool_plain
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    # The fake engine echoes the last message, which in the second round is the tool's.
+    answer = await agent.run('[[call add {"a": 20, "b": 3}]]')
+    assert answer.output == "23"
+    async with agent.run_stream("[[reason 2]] said aloud") as stream:
+        assert await stream.get_output() == "said aloud"
+
+
+LITELLM = """
+import litellm, sys
+where = dict(api_base=sys.argv[1], api_key="none")
+say = lambda text: [{"role": "user", "content": text}]
+whole = litellm.completion("openai/fake", say("one two"), **where)
+assert whole.choices[0].message.content == "one two"
+assert whole.usage.total_tokens == 4
+calls = ""
+for chunk in litellm.completion(
+    "openai/fake", say('[[call add {"a": 1}]]'), stream=True, **where
+):
+    for call in chunk.choices[0].delta.tool_calls or ():
+        calls += (call.function.name or "") + call.function.arguments
+assert calls == 'add{"a": 1}', calls
+assert len(litellm.embedding("openai/fake", input=["a"], **where).data[0]["embedding"]) == 8
+try:
+    litellm.completion("openai/fake", say("x"), temperature=9, **where)
+except litellm.BadRequestError as error:
+    assert "temperature" in str(error)
+else:
+    raise AssertionError("accepted")
+"""
+
+
+async def test_litellm_chats_streams_and_embeds(gateway: Gateway) -> None:
+    # A process of its own: importing it changes loggers and warns of things that are not ours.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        LITELLM,
+        f"{gateway.url}/v1",
+        env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
