@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -123,11 +124,28 @@ def test_delays_grow_strictly_whatever_the_dice() -> None:
         assert max(delays) <= policy.LONGEST_DELAY_S
 
 
-def test_a_stable_engine_is_restarted_at_once_again() -> None:
-    machine = Machine(wanted=True, state=State.READY, attempts=7, crashes=3, ready_since=0.0)
-    machine, actions = advance(machine, policy.Gone("died"), policy.STABLE_S + 1)
+@pytest.mark.parametrize(("ready_for", "served"), [(policy.STABLE_S + 1, False), (1.0, True)])
+def test_an_engine_that_was_of_use_is_restarted_at_once(ready_for: float, served: bool) -> None:
+    machine = Machine(wanted=True, state=State.READY, crashes=3, ready_since=0.0)
+    machine, actions = advance(machine, policy.Gone("died", served=served), ready_for)
     assert actions == [Action.SPAWN]
-    assert machine.attempts == 1
+    assert machine.crashes == 1
+
+
+def test_an_engine_of_no_use_waits_longer_each_time_and_then_fails() -> None:
+    machine, _ = advance(Machine(), policy.Want("test"), 0.0)
+    waits: list[float] = []
+    now = 0.0
+    while machine.state is not State.FAILED:
+        machine, actions = advance(machine, policy.Gone("died"), now, dice=0.5)
+        if machine.retry_at is not None:
+            waits.append(machine.retry_at - now)
+            now = machine.retry_at
+            machine, actions = advance(machine, policy.Tick(), now)
+        assert machine.state is State.FAILED or actions == [Action.SPAWN]
+    first = policy.FIRST_DELAY_S * 1.25
+    assert waits == pytest.approx([first, 2 * first, 4 * first])
+    assert machine.crashes == policy.CRASHES_UNTIL_FAILED
 
 
 def test_big_models_are_given_time_to_release() -> None:

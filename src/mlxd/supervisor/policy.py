@@ -21,7 +21,9 @@ from enum import StrEnum
 
 import msgspec
 
-# A crash right after another is rarely cured by haste; 300 s keeps a machine usable.
+# A crash right after another is rarely cured by haste; 300 s keeps a machine usable. A crash after
+# service is no loop: the engine comes back at once, as its clients are waiting for their answers,
+# and a request that kills engines is stopped by `judge`, not by making everyone wait.
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 300.0
 # At most half of the gap to the next step, so that delays grow strictly whatever the dice say.
@@ -139,8 +141,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     wanted: bool = False
     deadline: float | None = None
     retry_at: float | None = None
-    # Crashes since the last stable time, which set the delay, and those without service between.
-    attempts: int = 0
+    # In a row: with neither service nor a stable time between.
     crashes: int = 0
     ready_since: float | None = None
     told_term: bool = False
@@ -194,7 +195,7 @@ def _start(machine: Machine, what: Start | Want, now: float) -> tuple[Machine, l
         return machine, []
     machine = msgspec.structs.replace(machine, wanted=True)
     if explicit:
-        machine = msgspec.structs.replace(machine, attempts=0, crashes=0, retry_at=None)
+        machine = msgspec.structs.replace(machine, crashes=0, retry_at=None)
     if machine.state is State.FAILED:
         return _spawn(machine, what.cause, now)
     if machine.state is State.STOPPED and (machine.retry_at is None or now >= machine.retry_at):
@@ -232,16 +233,15 @@ def _gone(machine: Machine, gone: Gone, now: float, dice: float) -> tuple[Machin
         return stopped, []
     why = machine.cause if machine.state is State.STALLED else gone.detail
     stable = machine.ready_since is not None and now - machine.ready_since >= STABLE_S
-    attempts = 1 if stable else machine.attempts + 1
     crashes = 1 if stable or gone.served else machine.crashes + 1
-    machine = msgspec.structs.replace(machine, attempts=attempts, crashes=crashes)
+    machine = msgspec.structs.replace(machine, crashes=crashes)
     if gone.lasting or crashes >= CRASHES_UNTIL_FAILED:
         failed = _to(machine, State.FAILED, why, now)
         return msgspec.structs.replace(failed, wanted=False), []
     stopped = _to(machine, State.STOPPED, why, now)
     if not needed:
         return stopped, []
-    wait = restart_delay(attempts, dice)
+    wait = restart_delay(crashes, dice)
     if wait <= 0:
         return _spawn(stopped, f"restart after: {why}", now)
     return msgspec.structs.replace(stopped, retry_at=now + wait), []
@@ -273,11 +273,11 @@ def wake_at(machine: Machine) -> float | None:
     return machine.deadline
 
 
-def restart_delay(attempts: int, dice: float) -> float:
-    """Seconds before the restart that follows the `attempts`-th crash: 0, then 1, 2, 4 … 300."""
-    if attempts <= 1:
+def restart_delay(crashes: int, dice: float) -> float:
+    """Seconds before the restart that follows the crash: 0 after the first, then 1, 2, 4 … 300."""
+    if crashes <= 1:
         return 0.0
-    step = min(FIRST_DELAY_S * 2.0 ** min(attempts - 2, 60), LONGEST_DELAY_S)
+    step = min(FIRST_DELAY_S * 2.0 ** min(crashes - 2, 60), LONGEST_DELAY_S)
     return min(step * (1 + JITTER * dice), LONGEST_DELAY_S)
 
 
