@@ -8,13 +8,16 @@ import msgspec
 
 from . import answer as answers
 from .answer import Answer
-from .faults import Fault
+from .faults import Fault, Skip
 from .nonce import Nonces
 from .result import Exchange, Kind
 from .server import FaultyExchange, Reply, Server
 from .stream import read_stream
 
 CHAT = "/v1/chat/completions"
+Messages = list[dict[str, Any]] | str
+# How servers say that they do not have something. Not 500: that is a defect.
+LACKING = (400, 404, 405, 415, 422, 501)
 
 
 class Options(msgspec.Struct, kw_only=True, frozen=True):
@@ -48,7 +51,7 @@ class Probe:
         self.expected = text
         return text
 
-    def body(self, messages: list[dict[str, Any]] | str, **more: Any) -> dict[str, Any]:
+    def body(self, messages: Messages, **more: Any) -> dict[str, Any]:
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         made: dict[str, Any] = {
@@ -70,13 +73,19 @@ class Probe:
         self.exchanges.append(reply.exchange)
         return reply
 
-    async def chat(self, messages: list[dict[str, Any]] | str, **more: Any) -> Answer:
+    async def chat(self, messages: Messages, *, optional: str = "", **more: Any) -> Answer:
+        """`optional` names what a server may lack: where it says so itself, the check is
+        skipped."""
         reply = await self.send("POST", CHAT, self.body(messages, **more))
+        if optional:
+            skip_if_lacking(reply, optional)
         return self._noted(answers.read_whole(reply))
 
-    async def stream(self, messages: list[dict[str, Any]] | str, **more: Any) -> Answer:
+    async def stream(self, messages: Messages, *, optional: str = "", **more: Any) -> Answer:
         more = {"stream_options": {"include_usage": True}} | more
         reply = await self.send("POST", CHAT, self.body(messages, stream=True, **more))
+        if optional:
+            skip_if_lacking(reply, optional)
         return self._noted(read_stream(reply))
 
     def _noted(self, answer: Answer) -> Answer:
@@ -162,6 +171,17 @@ class Suite:
             return body
 
         return add
+
+
+def skip_if_lacking(reply: Reply, what: str) -> None:
+    told = answers.error_message(reply)
+    if reply.status in LACKING and told is not None:
+        raise Skip(f"the server does not take {what}: HTTP {reply.status}: {told[:200]}")
+
+
+def echo(text: str) -> str:
+    """The one prompt that any model can follow."""
+    return f"Reply with exactly this and nothing else: {text}"
 
 
 def exactly(answer: Answer, wanted: str) -> str:

@@ -132,7 +132,6 @@ class Runner:
             for check, result in zip(self._checks, self._results, strict=True):
                 self._observer.check_began(result)
                 await self._check(server, check, result)
-                self._observer.check_ended(result)
         except _Over as over:
             self._cut = self._cut or str(over)
         finally:
@@ -174,6 +173,7 @@ class Runner:
             raise
         finally:
             conclude(result, auto=auto, cut=cut)
+            self._observer.check_ended(result)
         self._count_wedged(result)
 
     def _count_wedged(self, result: CheckResult) -> None:

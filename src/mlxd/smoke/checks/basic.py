@@ -1,6 +1,6 @@
 """It does as it is told, word for word."""
 
-from ..check import Probe, Suite, exactly
+from ..check import Probe, Suite, echo, exactly
 
 suite = Suite("basic", ("Says exactly what is asked", "按要求原样回答"))
 
@@ -36,5 +36,4 @@ async def ok_zh(probe: Probe) -> str:
 )
 async def nonce(probe: Probe) -> str:
     code = probe.expect(probe.nonces.code())
-    asked = f"Reply with exactly this and nothing else: {code}"
-    return exactly(await probe.chat(asked), code)
+    return exactly(await probe.chat(echo(code)), code)

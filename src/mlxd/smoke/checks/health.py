@@ -1,7 +1,7 @@
 """The server is there, lists the model, and its answers have the form that clients rely on."""
 
 from ..answer import json_object, refuse_errors
-from ..check import Probe, Suite
+from ..check import Probe, Suite, echo
 from ..faults import Fault
 
 suite = Suite("health", ("The server answers", "服务可用"))
@@ -37,8 +37,7 @@ async def models(probe: Probe) -> str:
     ("a well-formed chat.completion", "格式正确的 chat.completion"),
 )
 async def answer(probe: Probe) -> str:
-    code = probe.nonces.code()
-    found = await probe.chat(f"Reply with exactly this and nothing else: {code}")
+    found = await probe.chat(echo(probe.nonces.code()))
     if found.complaints:
         raise Fault("wire_format", "; ".join(found.complaints))
     if found.content is None and not found.calls:

@@ -1,0 +1,57 @@
+"""Who leaves in the middle does not keep the server busy."""
+
+import asyncio
+import contextlib
+from time import perf_counter
+
+from ..check import CHAT, Probe, Suite, echo
+from ..faults import Fault
+
+suite = Suite("cancel", ("Clients that leave", "客户端中途离开"))
+
+LONG = "Count from 1 to 2000, separated by commas."
+LONG_TOKENS = 4000
+# How much longer than before a short answer may take right after the other client left: the
+# server may have to finish a step, not an answer.
+SLACK_FACTOR = 3.0
+SLACK_S = 2.0
+LEAVES_AFTER_S = 0.3
+
+FREE = ("a short answer as quickly as before", "短回答与之前一样快")
+
+
+async def _short(probe: Probe) -> float:
+    began = perf_counter()
+    await probe.chat(echo(probe.nonces.code()), max_tokens=16)
+    return perf_counter() - began
+
+
+async def _free_again(probe: Probe, usual: float) -> str:
+    took = await _short(probe)
+    limit = SLACK_FACTOR * usual + SLACK_S
+    if took > limit:
+        told = (
+            f"a short answer took {took:.1f} s after another client had left, {usual:.1f} s before"
+        )
+        raise Fault("timeout", told)
+    return f"{took:.2f} s, {usual:.2f} s before"
+
+
+@suite.contract("stream", ("A stream is left", "中断流式请求"), FREE)
+async def stream(probe: Probe) -> str:
+    usual = await _short(probe)
+    body = probe.body(LONG, stream=True, max_tokens=LONG_TOKENS)
+    async with probe.server.open("POST", CHAT, body) as (reply, pieces):
+        probe.exchanges.append(reply.exchange)
+        async for _ in pieces:
+            break
+    return await _free_again(probe, usual)
+
+
+@suite.contract("whole", ("A whole answer is not waited for", "中断非流式请求"), FREE)
+async def whole(probe: Probe) -> str:
+    usual = await _short(probe)
+    body = probe.body(LONG, max_tokens=LONG_TOKENS)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(probe.send("POST", CHAT, body), LEAVES_AFTER_S)
+    return await _free_again(probe, usual)

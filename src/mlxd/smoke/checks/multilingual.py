@@ -1,0 +1,48 @@
+"""English, Chinese, and characters of more than one byte."""
+
+from ..check import Probe, Suite, echo, exactly
+from ..faults import Fault
+
+suite = Suite("multilingual", ("English and Chinese", "中英文"))
+BROKEN = "�"
+
+
+@suite.behaviour(
+    "english",
+    ("An English sentence, word for word", "逐字重复英文句子"),
+    ("the sentence", "该句"),
+    rounds=2,
+    mark=0.5,
+)
+async def english(probe: Probe) -> str:
+    text = probe.expect(f"The code of the {probe.nonces.word()} is {probe.nonces.code()}")
+    return exactly(await probe.chat(echo(text)), text)
+
+
+@suite.behaviour(
+    "chinese",
+    ("A Chinese sentence, word for word", "逐字重复中文句子"),
+    ("the sentence", "该句"),
+    rounds=2,
+    mark=0.5,
+)
+async def chinese(probe: Probe) -> str:
+    text = probe.expect(f"今天的验证码是{probe.nonces.code()}")
+    return exactly(await probe.chat(f"请只回复：{text}"), text)
+
+
+@suite.contract(
+    "stream",
+    ("Characters stay whole in a stream", "流式输出中字符不被截断"),
+    ("the same characters as in a whole answer", "与非流式字符一致"),
+)
+async def stream(probe: Probe) -> str:
+    asked = echo(f"你好，世界！🎉 {probe.nonces.code()} 明天见 ñéü 🚀")
+    whole = await probe.chat(asked, temperature=0)
+    streamed = await probe.stream(asked, temperature=0)
+    if BROKEN in streamed.text and BROKEN not in whole.text:
+        raise Fault("wire_format", "characters are broken in the stream", got=streamed.text)
+    if streamed.text != whole.text:
+        told = "the streamed text is not that of the whole answer"
+        raise Fault("wire_format", told, got=streamed.text)
+    return streamed.text
