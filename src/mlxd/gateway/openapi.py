@@ -73,7 +73,8 @@ def _refusals() -> dict[str, Any]:
 def _post(request: str, answer: str, *, streams: bool = False) -> dict[str, Any]:
     content = _json(answer)
     if streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        # Each event is a chunk as JSON; the last is the word [DONE], so no schema fits them all.
+        content["text/event-stream"] = {}
     return {
         "post": {
             "requestBody": {"required": True, "content": _json(request)},
