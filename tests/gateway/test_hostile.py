@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxd.gateway.errors import ApiError
-from mlxd.gateway.guards.body import MAX_DEPTH, MAX_VALUES, parse_json
+from mlxd.gateway.guards.body import MAX_DEPTH, MAX_VALUES, MOST_TO_NAME, parse_json
 from mlxd.settings import ServerSettings
 
 from .conftest import Gateway, serving
@@ -75,6 +75,30 @@ async def test_a_hostile_body_is_a_400(strict: Gateway, name: str) -> None:
         assert len(error["message"]) < 500
         assert error["type"] == "invalid_request_error"
     await strict.still_works()
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (with_prompt(b"NaN"), "messages[0].content"),
+        (b'{"seed":18446744073709551616}', "seed"),
+        (b'{"a":{"b":[1,[2,{"c":1e999}]]}}', "a.b[1][1].c"),
+        (b'{"stop":["a","\\ud800"]}', "stop[1]"),
+        (b'{"a":{"\\ud800":1}}', "a"),
+        (b'{"\\ud800":{"b":NaN}}', "?.b"),
+        (b'{"\\ud800":1}', None),
+        (b"NaN", None),
+        (b'{"a":NaN,', None),
+        (b'{"a":[' + b"1," * MOST_TO_NAME + b"NaN]}", None),
+        (b'{"' + b"k" * 1000 + b'":NaN}', "k" * 200),
+    ],
+    ids=lambda x: str(x)[:40],
+)
+def test_what_no_later_step_could_carry_is_named(body: bytes, place: str | None) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_json(body)
+    assert (caught.value.status, caught.value.param) == (400, place)
+    assert caught.value.body()
 
 
 async def test_64_bit_integers_and_pairs_of_surrogates_are_carried(gateway: Gateway) -> None:

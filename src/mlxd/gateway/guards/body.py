@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mlxd.gateway.asgi import ClientLeft, Receive, Scope
@@ -17,6 +18,9 @@ MAX_OBJECTS = 100_000
 
 # A body that is large may take longer, at the speed of a poor connection.
 SLOWEST_BYTES_A_SECOND = 64 * 1024
+
+# To name the place of what is wrong, a body is read once more: not if that would take long.
+MOST_TO_NAME = 1024 * 1024
 
 _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
 _MAX_INT_DIGITS = 20
@@ -82,26 +86,47 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+class _Unfit(Exception):
+    """A number that JSON lacks, or that no later step can carry. Also stands in its place when a
+    body is read to find out where that is."""
+
+
 def _constant(name: str) -> Any:
-    raise bad(f"The body is not JSON: {name} is not a JSON number.")
+    raise _Unfit(f"{name} is not a JSON number")
 
 
 def _integer(text: str) -> int:
     value = int(text) if len(text) <= _MAX_INT_DIGITS else None
     if value is None or not _MIN_INT <= value <= _MAX_INT:
-        raise bad(f"The integer {text[:24]}{'…' * (len(text) > 24)} does not fit in 64 bits.")
+        shown = f"{text[:24]}{'…' * (len(text) > 24)}"
+        raise _Unfit(f"the integer {shown} does not fit in 64 bits")
     return value
 
 
 def _real(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise bad(f"The number {text[:24]} is too large.")
+        raise _Unfit(f"the number {text[:24]} is too large")
     return value
+
+
+def _in_place(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parsing(text: str) -> Any:
+        try:
+            return parse(text)
+        except _Unfit as unfit:
+            return unfit
+
+    return parsing
 
 
 _decoder = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_constant, parse_int=_integer, parse_float=_real
+)
+_finder = json.JSONDecoder(
+    parse_constant=_in_place(_constant),
+    parse_int=_in_place(_integer),
+    parse_float=_in_place(_real),
 )
 
 
@@ -130,27 +155,56 @@ def parse_json(body: bytes) -> Any:
         raise bad(f"The body is not JSON: {error.msg} at {where}.") from None
     except RecursionError:
         raise _too_deep() from None
+    except _Unfit as unfit:
+        raise _misplaced(str(unfit), text, lambda one: isinstance(one, _Unfit)) from None
     if len(_OPENING.findall(text)) > MAX_DEPTH or _SURROGATE.search(text):
-        _inspect(value)
+        _inspect(value, text)
     return value
+
+
+def _misplaced(told: str, text: str, wrong: Callable[[Any], bool]) -> ApiError:
+    """The error, with the place of the first wrong value where the body is small enough."""
+    place = None
+    if len(text) <= MOST_TO_NAME:
+        try:
+            place = _place(_finder.decode(text), wrong)
+        except (json.JSONDecodeError, RecursionError):
+            place = None  # what is wrong further on is not said too
+    if place is None:
+        return bad(f"The body is not usable JSON: {told}.")
+    return bad(f"{place}: {told}.", place, "invalid_value")
+
+
+def _place(value: Any, wrong: Callable[[Any], bool]) -> str | None:
+    """Where the first wrong value stands, as in `messages[0].content`; None at the top."""
+    left = [("", value)]
+    while left:
+        place, one = left.pop()
+        if wrong(one):
+            return place.encode(errors="replace").decode()[:200] or None
+        if isinstance(one, list):
+            left += [(f"{place}[{i}]", below) for i, below in reversed(list(enumerate(one)))]
+        elif isinstance(one, dict):
+            dot = "." if place else ""
+            left += [(f"{place}{dot}{key}", below) for key, below in reversed(one.items())]
+    return None
 
 
 def _too_deep() -> ApiError:
     return bad(f"The JSON body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _inspect(value: Any) -> None:
+def _inspect(value: Any, text: str) -> None:
     """Walk the tree without recursion: its depth, and strings that UTF-8 cannot carry."""
     level = [value]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for one in level:
-            if isinstance(one, str):
-                _encodable(one)
-            elif isinstance(one, list):
+            if _halved(one):
+                raise _misplaced("half a surrogate pair stands in a string", text, _halved)
+            if isinstance(one, list):
                 below.extend(one)
             elif isinstance(one, dict):
-                below.extend(one)
                 below.extend(one.values())
         if not below:
             return
@@ -158,9 +212,14 @@ def _inspect(value: Any) -> None:
     raise _too_deep()
 
 
-def _encodable(text: str) -> None:
+def _halved(value: Any) -> bool:
+    """A string that UTF-8 cannot carry, or an object with such a key."""
+    if isinstance(value, dict):
+        return any(_halved(key) for key in value)
+    if not isinstance(value, str):
+        return False
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        raise bad(f"A string in the body has half a surrogate pair (U+{code:04X}).") from None
+        value.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 _PLACE = re.compile(r"^(.*?)(?: - at `(?:key` in `)?\$\.?(.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
-_TYPE = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
+_TYPE = re.compile(r"`([a-zA-Z]+(?: \| [a-zA-Z]+)*)`")
 _WORDS = {
     "str": "a string",
     "int": "an integer",
@@ -22,6 +22,7 @@ _WORDS = {
     "array": "a list",
     "object": "an object",
     "null": "null",
+    "NoneType": "null",
 }
 # Parts of a message that OpenAI's API knows and no model here can take.
 _UNSERVED_PARTS = {"input_audio", "file", "video_url", "audio_url"}
@@ -46,7 +47,8 @@ def _fields(kind: Hashable) -> frozenset[str]:
 def _explain(text: str, value: Any, kind: Any) -> ApiError:
     found = _PLACE.match(text)
     assert found is not None
-    what, place = found[1], found[2] or ""
+    # A place in an object with keys of the client's own ends at the object.
+    what, place = found[1], (found[2] or "").partition("[...]")[0]
     missing = _MISSING.fullmatch(what)
     if missing:
         param = f"{place}.{missing[1]}" if place else missing[1]
