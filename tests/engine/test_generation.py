@@ -201,7 +201,7 @@ def test_more_than_the_memory_set_aside_is_refused_with_the_numbers(text_model: 
 def test_answers_that_outgrow_the_memory_give_way_and_are_finished(text_model: Path) -> None:
     with engine(text_model, kv_bytes=512 * 2000, prefix_bytes=0) as started:
         asked = [prompt(50, 30 + i) for i in range(3)]
-        endless = {token: -100.0 for token in range(2037, 2040)}
+        endless = dict.fromkeys(range(2037, 2040), -100.0)
 
         def drawn(seed: int) -> Sampling:
             return Sampling(temperature=1.0, top_k=50, seed=seed, logit_bias=endless)
