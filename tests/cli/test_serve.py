@@ -109,6 +109,20 @@ def test_a_taken_port_is_named_and_its_owner_left_alone(tmp_path: Path) -> None:
             pass
 
 
+def test_a_second_address_serves_only_v1(tmp_path: Path) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    config = tmp_path / "mlxd.toml"
+    config.write_text(f"[server]\nv1_port = {port}\n")
+    with serving(tmp_path, arguments=("--config", str(config))) as service:
+        service.wait_for("fake is ready")
+        assert httpx2.get(f"http://127.0.0.1:{port}/v1/models").status_code == 200
+        assert httpx2.get(f"http://127.0.0.1:{port}/status").status_code == 404
+        assert httpx2.get(f"{service.url}/status").status_code == 200
+        assert service.end() == 0
+
+
 def test_a_model_that_cannot_start_ends_the_command_with_its_reason(tmp_path: Path) -> None:
     with serving(tmp_path, "--fail-load") as service:
         service.wait_for("has no weights")

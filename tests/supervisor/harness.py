@@ -19,7 +19,7 @@ from mlxd.supervisor.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[2]
 MAIN = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.fakes.engine import main; main()"
-SHORT = Limits(starting=20.0, loading=1.0, warming=1.0, idle=1.0, step_floor=1.0)
+SHORT = Limits(starting=20.0, loading=1.0, warming=1.0, idle=1.0, step_floor=1.0, lost=2.0)
 PATIENCE_S = 20.0
 
 
@@ -70,7 +70,13 @@ async def supervised(
 
 
 def engines() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children(recursive=True) if "--heartbeat" in p.cmdline()]
+    """Those that still run; one that waits to be reaped has ended."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "--heartbeat" in process.cmdline():
+                found.append(process)
+    return found
 
 
 def request(prompt: str, **more: object) -> wire.Submit:

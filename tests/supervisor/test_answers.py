@@ -88,6 +88,15 @@ async def test_a_broken_engine_is_replaced(tmp_path: Path, fault: str) -> None:
         assert await read(slot.generate(request("well"))) == "well"
 
 
+async def test_an_engine_that_takes_requests_and_does_nothing_is_replaced(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        deaf = slot.generate(request("first [[deaf]]"))
+        assert await read(deaf) == "first"
+        assert await read(slot.generate(request("heard at last"))) == "heard at last"
+        assert slot.restarts == 1
+        assert "owes answers" in " ".join(one.cause for one in slot.history)
+
+
 async def test_events_for_nobody_are_ignored(tmp_path: Path) -> None:
     async with supervised(tmp_path) as (_, slot):
         assert await read(slot.generate(request("[[tokens 5]] [[stranger 2]]"))) == words(5)

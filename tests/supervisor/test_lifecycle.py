@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -62,11 +61,9 @@ async def test_a_crash_loop_ends_in_failed_and_an_explicit_start_clears_it(tmp_p
         with pytest.raises(EngineUnavailable):
             slot.generate(request("hello"))
         starts = [t for t in slot.history if t.state is State.STARTING]
-        gaps = [b.at - a.at for a, b in pairwise(starts)]
         assert len(starts) == 5
         slot.start("test")
         await until(lambda: slot.restarts > 5)
-        assert gaps[1] < gaps[3]
 
 
 async def test_a_model_that_cannot_load_says_why(tmp_path: Path) -> None:

@@ -21,7 +21,11 @@ EXIT_PORT_TAKEN = 3
 
 def run(settings: Settings, command: Sequence[str] = ENGINE) -> int:
     catalogue = _catalogue(settings)
-    listening = [_listen(settings.server.host, settings.server.port)]
+    server = settings.server
+    listening = [_listen(server.host, server.port, "--port")]
+    if server.v1_port is not None:
+        listening.append(_listen(server.v1_host, server.v1_port, "server.v1_port"))
+    _warn_if_open(settings)
     _end_leftovers(settings)
     first = catalogue.configured[0]
     child = _start(first, settings, command)
@@ -46,7 +50,7 @@ def _catalogue(settings: Settings) -> Catalogue:
         ) from error
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, option: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -55,11 +59,11 @@ def _listen(host: str, port: int) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        raise _refused(host, port, error) from error
+        raise _refused(host, port, option, error) from error
     return sock
 
 
-def _refused(host: str, port: int, error: OSError) -> Complaint:
+def _refused(host: str, port: int, option: str, error: OSError) -> Complaint:
     if error.errno != errno.EADDRINUSE:
         return Complaint(f"Can't listen on {host}:{port}: {error.strerror or error}.")
     from mlxd.supervisor.owners import port_owner
@@ -68,9 +72,19 @@ def _refused(host: str, port: int, error: OSError) -> Complaint:
     who = f"taken by {owner}" if owner else "taken"
     return Complaint(
         f"Port {port} on {host} is {who}; it was left alone. "
-        f"Use another port (--port {port + 1}), or end that process yourself.",
+        f"Use another port ({option} {port + 1}), or end that process yourself.",
         code=EXIT_PORT_TAKEN,
     )
+
+
+def _warn_if_open(settings: Settings) -> None:
+    local = settings.server.host in ("localhost", "::1") or settings.server.host.startswith("127.")
+    if not local and settings.server.token is None:
+        print(
+            f"mlxd: other machines can reach {settings.server.host} and no token is asked for; "
+            "set one with --token or MLXD_SERVER_TOKEN",
+            file=sys.stderr,
+        )
 
 
 def _end_leftovers(settings: Settings) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from logging.handlers import RotatingFileHandler
 
 import uvicorn
 
@@ -31,11 +32,7 @@ def serve(
     launched: Mapping[str, Child],
     command: Sequence[str],
 ) -> int:
-    logging.basicConfig(
-        level=settings.logging.level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
+    _log_to(settings)
     # It would repeat at "info" what is said here in the user's terms.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
@@ -46,6 +43,25 @@ def serve(
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(_serve(settings, catalogue, listening, launched, command))
+
+
+def _log_to(settings: Settings) -> None:
+    """The terminal, and a file beside the engines' own."""
+    kept = settings.logging
+    file = RotatingFileHandler(
+        settings.data_dir / "logs" / "gateway.log",
+        maxBytes=kept.file_bytes,
+        backupCount=kept.files,
+        encoding="utf-8",
+        delay=True,
+    )
+    # A full disk costs lines in a file, never an answer, and is no reason to fill the terminal.
+    logging.raiseExceptions = False
+    logging.basicConfig(
+        level=kept.level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+        handlers=[logging.StreamHandler(sys.stderr), file],
+    )
 
 
 class _Server(uvicorn.Server):

@@ -20,6 +20,9 @@ STEP_FLOOR_S = 15.0
 FIRST_CHUNK_TOKENS = 512
 SLOWEST_CPU_PER_S = 2e9
 SLOWEST_GPU_PER_S = 4e11
+# It says that it has nothing to do while it owes answers: they were lost in it. Pictures are
+# decoded and grammars compiled beside the thread that reports, hence the patience.
+LOST_LIMIT_S = 120.0
 # The gateway itself was held up (suspended, SIGSTOP, a stolen core): its lateness is no evidence.
 OWN_LATENESS_S = 1.0
 
@@ -34,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True):
     warming: float = WARMING_LIMIT_S
     idle: float = IDLE_LIMIT_S
     step_floor: float = STEP_FLOOR_S
+    lost: float = LOST_LIMIT_S
 
 
 DEFAULT_LIMITS = Limits()
@@ -48,6 +52,7 @@ class Pulse:
         self._longest_step: float | None = None
         self.phase = "starting"
         self.last = now
+        self.worked = now
 
     def beat(self, now: float, phase: str | None = None) -> None:
         """A frame came; `phase` where it names one."""
@@ -59,6 +64,8 @@ class Pulse:
             self.phase = phase
         elif self.phase == "idle":
             self.phase = "decoding"
+        if self.phase != "idle":
+            self.worked = now
         self.last = now
 
     def greeted(self, now: float, parameters: int, device: str) -> None:
@@ -87,12 +94,15 @@ class Pulse:
         return 2 * self._parameters * FIRST_CHUNK_TOKENS / self._operations_per_s
 
     def deadline(self, *, busy: bool) -> float:
-        return self.last + self.limit(busy=busy)
+        silent = self.last + self.limit(busy=busy)
+        return min(silent, self.worked + self._limits.lost) if busy else silent
 
     def excuse(self, now: float) -> None:
-        self.last = now
+        self.last = self.worked = now
 
     def silence(self, now: float, *, busy: bool) -> str:
+        if now < self.last + self.limit(busy=busy):
+            return f"it has been idle for {now - self.worked:.1f} s while it owes answers"
         return (
             f"no sign of life for {now - self.last:.1f} s while {self.phase}"
             f" (its limit is {self.limit(busy=busy):.1f} s)"
