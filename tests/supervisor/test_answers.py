@@ -92,7 +92,9 @@ async def test_an_engine_that_takes_requests_and_does_nothing_is_replaced(tmp_pa
     async with supervised(tmp_path) as (_, slot):
         deaf = slot.generate(request("first [[deaf]]"))
         assert await read(deaf) == "first"
-        assert await read(slot.generate(request("heard at last"))) == "heard at last"
+        # Its reader had one more frame before it.
+        for text in ("heard", "heard at last"):
+            assert await read(slot.generate(request(text))) == text
         assert slot.restarts == 1
         assert "owes answers" in " ".join(one.cause for one in slot.history)
 
