@@ -243,14 +243,15 @@ class Run:
         self.file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
     def show(self) -> None:
-        out = Console()
+        out = machine.console()
         for name, servers in self.runs.items():
             out.print(table(servers, name))
         if self.starts:
             out.print(table({name: [m] for name, m in self.starts.items()}, "start"))
         if self.gateway:
             out.print(table({"mlxd": self.gateway}, "the gateway alone, a fake engine behind it"))
-        out.print(bars.table(self.bars()))
+        doubt = "doubtful: the machine was busy, see below" if self.disturbed else ""
+        out.print(bars.table(self.bars(), doubt))
         for what, used in self.disturbed.items():
             out.print(f"doubtful: others used {used:.0f}% of the machine before {what}")
         for line in self.broken:

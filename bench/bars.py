@@ -102,8 +102,9 @@ def of_starts(starts: Mapping[str, Measure]) -> Bar:
     return Bar(what, "≤ 0.8", f"{share:.3g}", share <= 0.8)
 
 
-def table(bars: Sequence[Bar]) -> Table:
-    made = Table(title="Numbers to reach", title_justify="left")
+def table(bars: Sequence[Bar], doubt: str = "") -> Table:
+    title = f"Numbers to reach ({doubt})" if doubt else "Numbers to reach"
+    made = Table(title=title, title_justify="left")
     for column in ("what", "wanted", "measured", "met"):
         made.add_column(column)
     word = {True: "yes", False: "NO", None: "–"}

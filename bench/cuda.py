@@ -121,7 +121,7 @@ def main() -> int:
     args.results.mkdir(parents=True, exist_ok=True)
     file = args.results / f"cuda-{datetime.now().strftime('%Y-%m-%d-%H%M%S')}.json"
     file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    out = Console()
+    out = machine.console()
     if results:
         out.print(table(results, args.shape))
     for loop in loops:

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 import psutil
+from rich.console import Console
 
 PACKAGES = ("mlxd", "mlx", "mlx-cpu", "mlx-cuda-13", "mlx-cuda-12", "mlx-lm", "mlx-vlm")
 
@@ -27,6 +28,12 @@ def wait_for_calm(limit: float) -> float:
     while (used := others()) > CALM_PERCENT and monotonic() < deadline:
         pass
     return used
+
+
+def console() -> Console:
+    """For tables: wide enough for all columns also where the output goes to a file."""
+    found = Console()
+    return found if found.is_terminal else Console(width=160)
 
 
 def describe() -> dict[str, Any]:
