@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxd import wire
@@ -71,6 +71,7 @@ def whole(answer: Any, events: list[wire.Event]) -> dict[str, Any]:
     return made
 
 
+@settings(deadline=None)
 @given(event_lists())
 def test_a_chat_stream_adds_up_to_the_whole_answer(events: list[wire.Event]) -> None:
     options = {"stream": True, "stream_options": {"include_usage": True}}
@@ -116,6 +117,7 @@ def test_a_chat_stream_adds_up_to_the_whole_answer(events: list[wire.Event]) -> 
     assert ("finish_details" in choice) == bool(events[-1].why)
 
 
+@settings(deadline=None)
 @given(event_lists(with_calls=False))
 def test_a_completion_stream_adds_up_to_the_whole_answer(events: list[wire.Event]) -> None:
     request, _ = decode(schema.CompletionRequest, {"model": "m", "prompt": "x", "stream": True})

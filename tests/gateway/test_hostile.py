@@ -114,7 +114,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(json_values)
 def test_what_json_says_is_what_was_meant(value: object) -> None:
     raw = json.dumps(value).encode("utf-8", "surrogatepass")
@@ -122,6 +122,7 @@ def test_what_json_says_is_what_was_meant(value: object) -> None:
         assert parse_json(raw) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_json_or_a_400(raw: bytes) -> None:
     with contextlib.suppress(ApiError):
