@@ -43,8 +43,7 @@ class Server:
 MLXD = Server(
     "mlxd",
     (
-        # As the installed script does; without one where mlxd is only on PYTHONPATH.
-        "{python}", "-c", "from mlxd.cli import main; main()", "serve",
+        "{python}", "-m", "mlxd", "serve",
         "--port", "{port}", "--model", "{model}", "--data-dir", "{scratch}",
     ),
 )  # fmt: skip
