@@ -42,7 +42,8 @@ async def test_everything_is_measured_and_the_process_is_gone_afterwards(
         # A few tokens may pass without a moment in which all the streams run.
         if not name.startswith("steady"):
             assert one.median is not None, name
-            assert one.median > 0, name
+            # Tokens that arrive together have no gap between them.
+            assert one.median > 0 or name.startswith("gap"), name
     assert found["throughput, 3 clients"].notes["counted by"] == "usage"
     assert found["throughput, 3 clients"].notes["tokens"] == 36
     instance.stop()
