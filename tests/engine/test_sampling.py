@@ -13,7 +13,7 @@ SIZE = 64
 rows = st.builds(
     RowSampling,
     temperature=st.sampled_from([0.0, 0.3, 1.0, 2.0]),
-    top_p=st.sampled_from([0.1, 0.5, 0.9, 1.0]),
+    top_p=st.sampled_from([1e-6, 0.1, 0.5, 0.9, 1.0]),
     top_k=st.sampled_from([0, 1, 3, 20, SIZE, 1000]),
     min_p=st.sampled_from([0.0, 0.05, 0.5]),
     logit_bias=st.dictionaries(st.integers(0, SIZE - 1), st.floats(-100, 100), max_size=3),
@@ -82,6 +82,16 @@ def test_frequencies_follow_the_distribution() -> None:
 @given(st.integers(-(2**63), 2**64), st.integers(0, 10**6))
 def test_draws_are_in_the_unit_interval(seed: int, position: int) -> None:
     assert 0.0 <= uniform(seed, position) < 1.0
+
+
+@pytest.mark.parametrize("top_p", [0.0, 5e-324, 1e-300, 1e-9])
+@pytest.mark.parametrize("top_k", [0, 3])
+def test_the_narrowest_nucleus_holds_the_likeliest_token(top_p: float, top_k: int) -> None:
+    beside = RowSampling(temperature=1.0, top_p=0.9, seed=2)
+    narrow = [RowSampling(temperature=1.0, top_p=top_p, top_k=top_k, seed=s) for s in range(20)]
+    values = logits(21, 4)
+    drawn = np.array(Sampler([*narrow, beside], [None] * 21, SIZE)(values, [0] * 21).tokens)
+    assert drawn[:20].tolist() == np.argmax(np.array(values[:20]), axis=-1).tolist()
 
 
 def test_penalties_look_at_the_prompt_or_the_answer_as_each_should() -> None:

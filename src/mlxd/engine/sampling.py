@@ -15,6 +15,8 @@ import numpy.typing as npt
 _MASK64 = (1 << 64) - 1
 # Below this the softmax is one-hot in float32 anyway, and dividing by less overflows.
 _COLDEST = 1e-3
+# At this top_p the likeliest token is alone; at 0 there would be none to choose.
+_NARROWEST = 1e-6
 _NEVER = -float("inf")
 _LOG2_E = 1.4426950408889634
 # How many of the likeliest tokens a top_p alone looks at. Sorting 150,000 for each row and step
@@ -147,7 +149,7 @@ class Sampler:
         self._top_k = _column(reach, self._widest)
         opened = [r.nucleus(size) for r in rows]
         self._open = mx.array(opened)[:, None] if any(opened) else None
-        self._top_p = _column([r.top_p for r in rows], 1.0)
+        self._top_p = _column([max(r.top_p, _NARROWEST) for r in rows], 1.0)
         self._min_p = _column([r.min_p for r in rows], 0.0)
         self._bias = self._dense_bias()
         wanted = [k for k in top_logprobs if k is not None]
@@ -269,7 +271,8 @@ def _exp(x: mx.array) -> mx.array:
 
 
 def _invert(probabilities: mx.array, u: mx.array) -> mx.array:
-    """The first index whose cumulative weight exceeds u times the whole."""
+    """The first index whose cumulative weight exceeds u times the whole. It is never out of range,
+    whatever the weights: what is read at it would be anyone's memory."""
     cumulative = mx.cumsum(probabilities, axis=-1)
     target = u * cumulative[:, -1:]
-    return mx.sum(cumulative <= target, axis=-1)
+    return mx.minimum(mx.sum(cumulative <= target, axis=-1), probabilities.shape[-1] - 1)
