@@ -130,6 +130,9 @@ def test_any_bytes_are_json_or_a_400(raw: bytes) -> None:
 
 
 def test_depth_is_limited_to_the_level() -> None:
+    with pytest.raises(ApiError, match="nested deeper") as caught:
+        parse_json(b'{"b": 1, "a": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}")
+    assert caught.value.param == "a"
     parse_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(ApiError, match="nested deeper"):
         parse_json(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))

@@ -195,9 +195,19 @@ def _too_deep() -> ApiError:
 
 
 def _inspect(value: Any, text: str) -> None:
-    """Walk the tree without recursion: its depth, and strings that UTF-8 cannot carry."""
+    """Depth, and strings that UTF-8 cannot carry."""
+    if not _shallow(value, text, MAX_DEPTH):
+        if isinstance(value, dict):
+            for key, below in value.items():
+                if not _shallow(below, text, MAX_DEPTH - 1):
+                    raise bad(f"{key[:80]}: nested deeper than {MAX_DEPTH} levels.", key[:80])
+        raise _too_deep()
+
+
+def _shallow(value: Any, text: str, levels: int) -> bool:
+    """Walk the tree without recursion."""
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         below: list[Any] = []
         for one in level:
             if _halved(one):
@@ -207,9 +217,9 @@ def _inspect(value: Any, text: str) -> None:
             elif isinstance(one, dict):
                 below.extend(one.values())
         if not below:
-            return
+            return True
         level = below
-    raise _too_deep()
+    return False
 
 
 def _halved(value: Any) -> bool:
