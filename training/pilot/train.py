@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from . import augment, batches, score
@@ -60,7 +61,7 @@ class Trainer:
         if (self.out / "state.pt").exists():
             self.load(torch.load(self.out / "state.pt", map_location=self.device, weights_only=True))
         elif arguments.start:
-            weights = torch.load(arguments.start, map_location=self.device, weights_only=True)
+            weights = load_file(arguments.start)
             print(self.model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False), flush=True)
 
     def _compile(self) -> None:
@@ -178,8 +179,8 @@ class Trainer:
                 saved = time.time()
         self.save()
         self.scores()
-        torch.save({k: v.bfloat16() for k, v in self.model.state_dict().items()
-                    if not k.startswith("glyphs")}, self.out / "weights.pt")
+        weights = {k: v.bfloat16() for k, v in self.model.state_dict().items() if not k.startswith("glyphs")}
+        save_file(weights, self.out / "weights.safetensors")
         print(f"done: step {self.step}, {self.spent:.0f} s", flush=True)
         for loader in self.loaders:
             loader.close()

@@ -1,0 +1,1 @@
+"""What pilot is measured on: phrasings, tools, kinds of request and texts that training never sees."""
