@@ -1,7 +1,13 @@
-"""What holds for all tests."""
+import pytest
 
-from hypothesis import settings
 
-# A busy machine makes any example slow; how fast things are is the bench's question.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="also the long random runs")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--soak"):
+        left_out = pytest.mark.skip(reason="a long run; select it with --soak")
+        for item in items:
+            if "soak" in item.keywords:
+                item.add_marker(left_out)

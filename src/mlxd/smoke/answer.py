@@ -104,10 +104,13 @@ class Answer:
                 f"all {tokens} tokens went into reasoning; ask for more (--max-tokens)",
                 got=self.reasoning,
             )
+        if self.calls:
+            got = ", ".join(f"{call.name}({call.raw_arguments})" for call in self.calls)
+            return Fault("wrong_tool_call", "a tool call instead of text", got=got)
         if self.why:
             reason = self.why
-        elif self.calls:
-            reason = "there are tool calls instead of text"
+        elif self.text:
+            reason = "nothing but spaces and line ends"
         elif self.finish == "content_filter":
             reason = "filtered"
         elif tokens == 0:

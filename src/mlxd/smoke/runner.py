@@ -24,7 +24,6 @@ from .verdicts import conclude, decided, hopeless
 
 # Checks in a row that ended without any answer; then the server is taken for wedged.
 WEDGED_CHECKS = 3
-ALIVE_S = 5.0
 KEPT_CHARACTERS = 64_000
 
 Rounds = int | Literal["auto"] | None
@@ -208,7 +207,7 @@ class Runner:
             note("SKIPPED", "", message=str(skip))
         except Fault as fault:
             note("ERROR" if fault.error else "FAIL", fault.got, fault)
-            if fault.category == "server_down" and not await self._alive():
+            if fault.category == "server_down" and not await server.alive():
                 raise _Over(f"the server is gone: {fault.message}") from None
         except asyncio.CancelledError:
             note("SKIPPED", "", message=f"cut off in this round: {self._cut or 'cancelled'}")
@@ -217,21 +216,6 @@ class Runner:
             note("ERROR", "", message=f"the check itself broke: {type(error).__name__}: {error}")
         else:
             note("PASS", got)
-
-    async def _alive(self) -> bool:
-        server = Server(
-            self.target.url,
-            api_key=self._key,
-            timeout=ALIVE_S,
-            local=self.target.started_by_us,
-        )
-        try:
-            await server.send("GET", "/v1/models")
-        except Fault as fault:
-            return fault.category != "server_down"
-        finally:
-            await server.aclose()
-        return True
 
     def _blank(self, check: Check) -> CheckResult:
         auto = self._plan.rounds == "auto"

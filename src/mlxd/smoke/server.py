@@ -17,6 +17,7 @@ from .result import Exchange
 # Of one response; enough for any answer that a check asks for, and a leak can't fill the memory.
 KEPT_BYTES = 256_000
 CONNECT_S = 5.0
+ALIVE_S = 5.0
 
 
 @dataclass
@@ -63,8 +64,17 @@ class Server:
     async def aclose(self) -> None:
         await self._client.aclose()
 
+    async def alive(self) -> bool:
+        """Whether anything answers."""
+        try:
+            async with asyncio.timeout(ALIVE_S):
+                await self._client.get(f"{self.base}/v1/models")
+        except (TimeoutError, httpx2.TransportError):
+            return False
+        return True
+
     async def send(self, method: str, path: str, body: Any = None, *, raw: bytes = b"") -> Reply:
-        """The whole reply. Raises Fault where there is none; `reply` is on it either way."""
+        """The whole reply. Raises FaultyExchange where there is none."""
         async with self.open(method, path, body, raw=raw) as (reply, pieces):
             async for _ in pieces:
                 pass

@@ -1,0 +1,46 @@
+"""Writes docs/reference/smoke-mutants.md: python -m tests.smoke.table"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlxd.smoke import Run
+from mlxd.smoke.reports import Texts
+
+from .judging import judged
+from .mutants import MUTANTS, Mutant
+
+PATH = Path(__file__).parents[2] / "docs" / "reference" / "smoke-mutants.md"
+
+HEAD = """# Faults that `mlxd smoke` has been shown to find
+
+Each line is a server that is correct but for one planted fault. The tests start it, run all suites
+against it, and fail unless the fault is found and put into this category. The correct server passes
+the same suites without an alarm. This file is written by `python -m tests.smoke.table`.
+
+| Server | Planted fault | First found by | Category |
+| --- | --- | --- | --- |
+"""
+
+
+def table(found: Sequence[tuple[Mutant, Run]]) -> str:
+    say = Texts("en")
+    lines = [
+        f"| {mutant.name} | {mutant.fault} | {_first(run)} | {say.category(run.category)} |"
+        for mutant, run in found
+    ]
+    return HEAD + "\n".join(lines) + f"\n\n{len(found)} faults.\n"
+
+
+def _first(run: Run) -> str:
+    return next((check.id for check in run.checks if check.verdict == "FAIL"), "nothing")
+
+
+async def _write() -> None:
+    made = table([(mutant, await judged(mutant)) for mutant in MUTANTS])
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    PATH.write_text(made, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    asyncio.run(_write())
