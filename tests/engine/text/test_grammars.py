@@ -388,6 +388,19 @@ def test_what_is_big_is_refused_or_followed_soon(
     assert time.monotonic() - begun < 10
 
 
+def test_of_a_format_and_tools_the_wrong_one_is_named(grammars: Grammars) -> None:
+    sound = Tool("f", parameters={"type": "object", "properties": {"a": {"type": "string"}}})
+    wrong = Tool("f", parameters={"type": "object", "properties": {"a": {"type": "odd"}}})
+    for tool, wanted, param in [
+        (sound, Format("json_schema", '{"type": "odd"}'), "response_format"),
+        (sound, Format("regex", "("), "regex"),
+        (wrong, Format("json_schema", '{"type": "string"}'), "tools"),
+    ]:
+        with pytest.raises(InvalidGrammar) as caught:
+            grammars.for_request(chat(tools=[tool], format=wanted))
+        assert caught.value.param == param
+
+
 def test_a_tools_schema_that_cannot_be_enforced_names_the_tools(grammars: Grammars) -> None:
     tool = Tool("f", parameters={"type": "object", "properties": {"a": {"not": {}}}})
     with pytest.raises(InvalidGrammar, match="not") as caught:

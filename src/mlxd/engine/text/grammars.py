@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import llguidance
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -143,7 +144,14 @@ class Grammars:
         else:
             return None
         source = composer.grammar(body, prompt)
-        compiled = self._compiled(source, composer.param)
+        try:
+            compiled = self._compiled(source, composer.param)
+        except InvalidGrammar:
+            if submit.format is not None and chat is not None and may_call:
+                # Refused together: it may be the format alone, which is then what is named.
+                alone = msgspec.structs.replace(chat, tools=[])
+                self.for_request(msgspec.structs.replace(submit, input=alone), prompt)
+            raise
         return Matcher(compiled, self._tokenizer.vocabulary, composer.param)
 
     def _literal(self, text: str) -> str:
