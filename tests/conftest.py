@@ -1,4 +1,11 @@
+"""What holds for all tests."""
+
 import pytest
+from hypothesis import settings
+
+# A busy machine makes any example slow; how fast things are is the bench's question.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
