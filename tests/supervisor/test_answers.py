@@ -123,7 +123,7 @@ async def test_closing_a_stream_cancels_it_in_the_engine(tmp_path: Path) -> None
         await stream.aclose()
         await stream.aclose()
         await until(lambda: slot.progress and slot.progress.running == 0 and slot.progress.steps)
-        assert slot.running == 0
+        assert slot.book.running == 0
 
 
 async def test_leaving_during_load_leaves_nothing(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_leaving_during_load_leaves_nothing(tmp_path: Path) -> None:
         await until(lambda: slot.state is State.LOADING)
         assert stream.state.startswith("loading")
         await stream.aclose()
-        assert slot.waiting == 0
+        assert slot.book.waiting == 0
         await until(lambda: slot.state is State.READY)
 
 
@@ -152,7 +152,7 @@ async def test_embeddings(tmp_path: Path) -> None:
         assert len((await slot.embed(frame)).vectors) == 2
         card = service.resolve("embedding", needs="embedding")
         assert len((await service.embed(card, frame)).vectors) == 2
-        assert slot.running == 0
+        assert slot.book.running == 0
 
 
 async def test_stopping_ends_what_waits_and_what_runs(tmp_path: Path) -> None:

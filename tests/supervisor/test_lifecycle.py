@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlxd.supervisor import policy
 from mlxd.supervisor.contract import EngineUnavailable
 from mlxd.supervisor.policy import State
 from mlxd.supervisor.pulse import Limits
@@ -104,6 +105,19 @@ async def test_stop_during_load_answers_those_who_wait(tmp_path: Path) -> None:
             await read(stream)
         await until(lambda: slot.state is State.STOPPED)
         assert engines() == []
+
+
+async def test_stop_between_restarts_answers_those_who_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "FIRST_DELAY_S", 600.0)
+    async with supervised(tmp_path, "--die-loading") as (_, slot):
+        stream = slot.generate(request("hello"))
+        await until(lambda: slot.machine.retry_at is not None)
+        assert stream.state.startswith("restarting in")
+        slot.stop("asked to stop")
+        with pytest.raises(EngineUnavailable):
+            await read(stream)
 
 
 async def test_wanted_and_not_wanted_a_hundred_times(tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ def families(slots: Sequence["Slot"]) -> Iterable["Metric"]:
             state.add_metric([slot.entry.id, one], float(slot.state is one))
     yield state
     gauges: dict[str, tuple[str, Callable[[Slot], float]]] = {
-        "mlxd_requests_running": ("Requests that the engine has", lambda s: s.running),
-        "mlxd_requests_waiting": ("Requests that wait for the engine", lambda s: s.waiting),
+        "mlxd_requests_running": ("Requests that the engine has", lambda s: s.book.running),
+        "mlxd_requests_waiting": ("Requests that wait for the engine", lambda s: s.book.waiting),
         "mlxd_kv_bytes": ("KV memory in use", lambda s: s.progress.kv_bytes if s.progress else 0),
         "mlxd_prefix_cache_bytes": (
             "Prefix cache in use",
@@ -108,12 +108,15 @@ def families(slots: Sequence["Slot"]) -> Iterable["Metric"]:
             gauge.add_metric([slot.entry.id], float(read(slot)))
         yield gauge
     counters: dict[str, tuple[str, Callable[[Slot], float]]] = {
-        "mlxd_requests": ("Requests taken", lambda s: s.counts.requests),
-        "mlxd_requests_failed": ("Requests that ended in an error", lambda s: s.counts.failed),
+        "mlxd_requests": ("Requests taken", lambda s: s.book.counts.requests),
+        "mlxd_requests_failed": ("Requests that ended in an error", lambda s: s.book.counts.failed),
         "mlxd_engine_restarts": ("Engines that died", lambda s: s.restarts),
-        "mlxd_tokens_in": ("Prompt tokens", lambda s: s.counts.tokens_in),
-        "mlxd_tokens_cached": ("Prompt tokens from the cache", lambda s: s.counts.tokens_cached),
-        "mlxd_tokens_out": ("Generated tokens", lambda s: s.counts.tokens_out),
+        "mlxd_tokens_in": ("Prompt tokens", lambda s: s.book.counts.tokens_in),
+        "mlxd_tokens_cached": (
+            "Prompt tokens from the cache",
+            lambda s: s.book.counts.tokens_cached,
+        ),
+        "mlxd_tokens_out": ("Generated tokens", lambda s: s.book.counts.tokens_out),
     }
     for name, (text, read) in counters.items():
         counter = CounterMetricFamily(name, text, labels=label)
@@ -126,6 +129,6 @@ def families(slots: Sequence["Slot"]) -> Iterable["Metric"]:
     ):
         family = HistogramMetricFamily(name, name.removeprefix("mlxd_"), labels=label)
         for slot in slots:
-            histogram: Histogram = getattr(slot.counts, attribute)
+            histogram: Histogram = getattr(slot.book.counts, attribute)
             family.add_metric([slot.entry.id], histogram.buckets(), histogram.total)
         yield family

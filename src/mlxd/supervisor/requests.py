@@ -51,6 +51,10 @@ class EmbedRequest(Request):
         super().__init__(frame, at)
         self.result: asyncio.Future[wire.Embedded] = asyncio.get_running_loop().create_future()
 
+    def take(self, embedded: wire.Embedded) -> None:
+        if not self.result.done():
+            self.result.set_result(embedded)
+
     def fail(self, error: ServiceError) -> None:
         if not self.result.done():
             self.result.set_exception(error)

@@ -20,13 +20,13 @@ from mlxd import wire
 from mlxd.catalog import ModelEntry
 
 from . import policy
-from .contract import EngineUnavailable, Overloaded, RequestFailed
+from .book import Book
+from .contract import EngineUnavailable
 from .launch import log_tail
 from .life import Life, Process
-from .metrics import Counts
 from .policy import Action, Machine, State
 from .pulse import DEFAULT_LIMITS, OWN_LATENESS_S, Limits, Pulse
-from .requests import Answer, EmbedRequest, Pace, Request
+from .requests import Answer, EmbedRequest, Request
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,6 @@ LOG_LINES = 5
 FAILED_RETRY_S = 60.0
 # What an engine says of itself that another try would not change.
 LASTING = {"cannot_load"}
-
 
 Spawn = Callable[[], Process]
 
@@ -65,18 +64,19 @@ class Slot:
         self.history: deque[Transition] = deque(maxlen=HISTORY)
         self.restarts = 0
         self.last_error = ""
-        self.counts = Counts()
+        self.book = Book(
+            entry.id,
+            queue_limit,
+            send=self._send,
+            is_open=lambda: self.machine.state is State.READY,
+        )
         self._spawn = spawn
-        self._queue_limit = queue_limit
         self._limits = limits
         self._on_pid = on_pid
         self._dice = dice
         self._inbox: asyncio.Queue[policy.Input] = asyncio.Queue()
         # 0 is the engine's own.
         self._ids = itertools.count(1)
-        self._requests: dict[int, Request] = {}
-        self._alone: deque[int] = deque()
-        self._pace = Pace()
         self._life: Life | None = None
         self._pulse: Pulse | None = None
         self._log: Path | None = None
@@ -96,14 +96,6 @@ class Slot:
     def pid(self) -> int | None:
         return self._life.pid if self._life else None
 
-    @property
-    def waiting(self) -> int:
-        return sum(not request.sent for request in self._requests.values())
-
-    @property
-    def running(self) -> int:
-        return len(self._requests) - self.waiting
-
     def generate(self, submit: wire.Submit) -> Answer:
         self._check_admission()
         numbered = msgspec.structs.replace(submit, id=next(self._ids))
@@ -120,6 +112,9 @@ class Slot:
             return await request.result
         finally:
             self.withdraw(request)
+
+    def withdraw(self, request: Request) -> None:
+        self.book.withdraw(request)
 
     def want(self, cause: str) -> None:
         self._inbox.put_nowait(policy.Want(cause))
@@ -141,8 +136,8 @@ class Slot:
         if self._task.done():
             return
         self._closing = True
-        for request in [r for r in self._requests.values() if not r.sent]:
-            self._fail(request, EngineUnavailable(f"{self.entry.id}: {cause}."))
+        error = EngineUnavailable(f"{self.entry.id}: {cause}.")
+        self.book.fail_those(error, sent=False)
         self.stop(cause, drain_s)
         # What is queued before it must be seen first, or a start could still follow the look.
         while self.machine.state not in (State.STOPPED, State.FAILED) or not self._inbox.empty():
@@ -170,131 +165,72 @@ class Slot:
         share = f" {100 * progress.done // progress.total} %" if progress.total else ""
         return phase + share
 
-    # --- requests ----------------------------------------------------------------------------
+    def failure_text(self) -> str:
+        tail = log_tail(self._log, LOG_LINES) if self._log else []
+        told = self.last_error or self.machine.cause
+        lines = f" Last lines of {self._log}: " + " | ".join(tail) if tail else ""
+        return f"The engine of {self.entry.id} failed: {told.rstrip('.')}.{lines}"
+
+    def _failure(self) -> EngineUnavailable:
+        return EngineUnavailable(self.failure_text(), FAILED_RETRY_S)
 
     def _check_admission(self) -> None:
         if self._closing:
             raise EngineUnavailable("The service is stopping.")
         if self.machine.state is State.FAILED:
             raise self._failure()
-        if len(self._requests) >= self._queue_limit:
-            wait = self._pace.refused()
-            raise Overloaded(
-                f"{self.entry.id} has {len(self._requests)} requests already, which is its limit "
-                f"(setting server.queue_limit). Try again in {wait:.0f} s.",
-                wait,
-            )
+        self.book.check_room()
 
     def _admit(self, request: Request) -> None:
-        self._requests[request.id] = request
-        self.counts.requests += 1
-        if self.machine.state is State.READY and not self._alone:
-            self._send(request)
-        else:
+        if not self.book.add(request):
             self.want("a request came")
 
-    def _send(self, request: Request) -> None:
-        assert self._life is not None
-        request.sent = True
-        self._life.send(request.to_send())
-        # The watch on an idle engine is looser than on one that has work.
-        if self._pulse is not None and self.running == 1:
-            self._pulse.excuse(time.monotonic())
+    # --- the engine's side -------------------------------------------------------------------
 
-    def _send_all(self) -> None:
-        """Everything that waits, unless a suspect has to go through alone first."""
-        while self._alone:
-            suspect = self._requests.get(self._alone[0])
-            if suspect is not None:
-                if not suspect.sent and not self.running:
-                    self._send(suspect)
-                return
-            self._alone.popleft()
-        for request in self._requests.values():
-            if not request.sent:
-                self._send(request)
-
-    def withdraw(self, request: Request) -> None:
-        """Nobody waits for it any more."""
-        if self._requests.pop(request.id, None) is None:
+    def _send(self, frame: wire.Down) -> None:
+        if self._life is None:
             return
-        if request.sent and self._life is not None:
-            self._life.send(wire.Cancel(request.id))
-        self._after_one_left()
-
-    def _complete(self, request: Request) -> None:
-        del self._requests[request.id]
-        self._pace.completed()
-        if self._life is not None:
-            self._life.served = True
-        self._after_one_left()
-
-    def _fail(self, request: Request, error: EngineUnavailable | RequestFailed) -> None:
-        self._requests.pop(request.id, None)
-        self.counts.failed += 1
-        request.fail(error)
-
-    def _after_one_left(self) -> None:
-        if self._alone and self.machine.state is State.READY:
-            self._send_all()
-
-    # --- what an engine says -----------------------------------------------------------------
+        self._life.send(frame)
+        if self._pulse is not None and self.book.running == 1:
+            # It was watched as an idle engine; from now on it has the time that work takes.
+            self._pulse.excuse(time.monotonic())
 
     def hear(self, frame: wire.Up) -> None:
         """Called for each frame, in order, by the life that runs now."""
         now = time.monotonic()
-        pulse = self._pulse
-        assert pulse is not None
+        assert self._pulse is not None
+        ended = False
         match frame:
             case wire.Step():
-                pulse.beat(now)
+                self._pulse.beat(now)
                 for event in frame.events:
-                    self._take(event, now)
+                    ended |= self.book.take(event)
             case wire.Progress():
-                pulse.beat(now, frame.phase)
+                self._pulse.beat(now, frame.phase)
                 self.progress = frame
                 if self.machine.state is State.STARTING:
                     self._inbox.put_nowait(policy.Spoke())
             case wire.Hello():
-                pulse.greeted(now, frame.parameters, frame.device)
+                self._pulse.greeted(now, frame.parameters, frame.device)
                 self.hello = frame
                 self._inbox.put_nowait(policy.Greeted())
             case wire.Embedded():
-                pulse.beat(now)
-                request = self._requests.get(frame.id)
-                if isinstance(request, EmbedRequest):
-                    self._complete(request)
-                    request.result.set_result(frame)
+                self._pulse.beat(now)
+                ended = self.book.take_vectors(frame)
             case wire.Failed():
-                self._take_failure(frame)
+                ended = self._take_failure(frame)
             case wire.Drained():
                 self._inbox.put_nowait(policy.DrainDone())
+        if ended and self._life is not None:
+            self._life.served = True
 
-    def _take(self, event: wire.Event, now: float) -> None:
-        request = self._requests.get(event.id)
-        if not isinstance(request, Answer):
-            # Cancelled meanwhile, or never ours.
-            return
-        if event.tokens:
-            self.counts.tokens(request, len(event.tokens), now)
-        request.take(event)
-        if event.finish is not None:
-            if event.usage is not None:
-                self.counts.used(event.usage)
-            self._complete(request)
-
-    def _take_failure(self, failed: wire.Failed) -> None:
+    def _take_failure(self, failed: wire.Failed) -> bool:
         if failed.traceback:
             log.error("engine %s: %s\n%s", self.entry.id, failed.message, failed.traceback)
         if failed.id == 0:
             self.last_error = failed.message
             self._lasting = failed.code in LASTING
-            return
-        request = self._requests.get(failed.id)
-        if request is not None:
-            self._complete(request)
-            self.counts.failed += 1
-            request.fail(RequestFailed(failed))
+        return self.book.take_failure(failed)
 
     # --- the single writer -------------------------------------------------------------------
 
@@ -315,7 +251,7 @@ class Slot:
         times = [policy.wake_at(self.machine)]
         if self._watched():
             assert self._pulse is not None
-            times.append(self._pulse.deadline(busy=self.running > 0))
+            times.append(self._pulse.deadline(busy=self.book.running > 0))
         return min((t for t in times if t is not None), default=None)
 
     def _watched(self) -> bool:
@@ -328,7 +264,7 @@ class Slot:
         now = time.monotonic()
         pulse = self._pulse
         if pulse is not None and self._watched():
-            busy = self.running > 0
+            busy = self.book.running > 0
             if due is not None and now - due > OWN_LATENESS_S:
                 pulse.excuse(now)
             elif now >= pulse.deadline(busy=busy):
@@ -348,20 +284,23 @@ class Slot:
             log.info("engine %s: %s -> %s (%s)", self.entry.id, before, after.state, after.cause)
         for action in actions:
             self._do(action)
-        if after.state is State.READY and before is not State.READY:
-            self._send_all()
-            if not after.wanted:
-                # It only came back to finish what its predecessor died with while draining.
-                self.stop("the answers it owed were sent", self._drain_s)
-        elif after.state is State.FAILED:
-            failure = self._failure()
-            for request in list(self._requests.values()):
-                self._fail(request, failure)
-        elif after.state is State.STOPPED and not after.wanted and after.retry_at is None:
-            for request in list(self._requests.values()):
-                self._fail(request, EngineUnavailable(f"{self.entry.id}: {after.cause}."))
+        if after.state is not before or isinstance(what, policy.Stop):
+            self._settle()
         self._changed.set()
         self._changed.clear()
+
+    def _settle(self) -> None:
+        """What a new state, or a stop, means for the requests."""
+        machine = self.machine
+        if machine.state is State.READY:
+            self.book.send_all()
+            if not machine.wanted:
+                # It only came back to finish what its predecessor died with while draining.
+                self.stop("the answers it owed were sent", self._drain_s)
+        elif machine.state is State.FAILED:
+            self.book.fail_all(self._failure())
+        elif machine.state is State.STOPPED and not machine.wanted and machine.retry_at is None:
+            self.book.fail_all(EngineUnavailable(f"{self.entry.id}: {machine.cause}."))
 
     def _do(self, action: Action) -> None:
         if action is Action.SPAWN:
@@ -401,37 +340,13 @@ class Slot:
         if life is not None:
             self._on_pid(life.pid, False)
         if self.machine.state is State.STOPPING:
-            self._end_those_sent(f"{self.entry.id}: {self.machine.cause}.")
+            error = EngineUnavailable(f"{self.entry.id}: {self.machine.cause}.")
+            self.book.fail_those(error, sent=True)
             return gone
         self.restarts += 1
         if not self.last_error:
             stalled = self.machine.state is State.STALLED
             self.last_error = self.machine.cause if stalled else gone.detail
-        sent = [request for request in self._requests.values() if request.sent]
-        for request in sent:
-            request.sent = False
-            request.deaths += 1
-        verdict = policy.judge([(request.id, request.deaths) for request in sent])
-        self._alone.extend(i for i in verdict.alone if i not in self._alone)
-        for number in verdict.poison:
-            request = self._requests[number]
-            message = (
-                f"{request.deaths} engines died while they worked on this request, the last one "
-                f"so: {self.last_error}. It was not tried again."
-            )
-            self._fail(request, RequestFailed(wire.Failed(number, "engine", message)))
-        owed = bool(self._requests) and not self._closing
+        self.book.engine_died(self.last_error)
+        owed = len(self.book) > 0 and not self._closing
         return policy.Gone(gone.detail, served=served, lasting=self._lasting, owed=owed)
-
-    def _end_those_sent(self, message: str) -> None:
-        for request in [r for r in self._requests.values() if r.sent]:
-            self._fail(request, EngineUnavailable(message))
-
-    def failure_text(self) -> str:
-        tail = log_tail(self._log, LOG_LINES) if self._log else []
-        told = self.last_error or self.machine.cause
-        lines = f" Last lines of {self._log}: " + " | ".join(tail) if tail else ""
-        return f"The engine of {self.entry.id} failed: {told.rstrip('.')}.{lines}"
-
-    def _failure(self) -> EngineUnavailable:
-        return EngineUnavailable(self.failure_text(), FAILED_RETRY_S)

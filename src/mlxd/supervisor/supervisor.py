@@ -190,12 +190,12 @@ def _status(slot: Slot) -> dict[str, Any]:
         "cause": machine.cause,
         "seconds": round(now - machine.since, 3),
         "pid": slot.pid,
-        "running": slot.running,
-        "waiting": slot.waiting,
+        "running": slot.book.running,
+        "waiting": slot.book.waiting,
         "restarts": slot.restarts,
         "last_error": slot.last_error,
-        "tokens_in": slot.counts.tokens_in,
-        "tokens_out": slot.counts.tokens_out,
+        "tokens_in": slot.book.counts.tokens_in,
+        "tokens_out": slot.book.counts.tokens_out,
         "history": [msgspec.structs.asdict(one) for one in slot.history],
     }
     if machine.retry_at is not None:
