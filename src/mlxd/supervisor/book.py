@@ -86,10 +86,12 @@ class Book:
             if not request.sent:
                 self._send(request)
 
-    def fail_all(
-        self, error: ServiceError, *, only: Callable[[Request], bool] = lambda request: True
-    ) -> None:
-        for request in [one for one in self._requests.values() if only(one)]:
+    def fail_all(self, error: ServiceError) -> None:
+        for request in list(self._requests.values()):
+            self._fail(request, error)
+
+    def fail_those(self, error: ServiceError, *, sent: bool) -> None:
+        for request in [one for one in self._requests.values() if one.sent is sent]:
             self._fail(request, error)
 
     def _send(self, request: Request) -> None:
