@@ -2,7 +2,7 @@
 
 MLX sees a stand-in: an array with the shape of the float32 weight and almost no memory behind it.
 Its only use is as the right side of a matrix product, which MLX's CPU backend hands to cblas_sgemm
-with the stand-in's address; `mlxd.machine.kernels` answers there, and multiplies with the packed
+with the stand-in's address; `mlxd.machine.products` answers there, and multiplies with the packed
 weight that is registered under that address.
 """
 

@@ -5,7 +5,7 @@ from .compiler import find_compiler
 from .cores import available_cores
 from .device import backend, prepare_for_mlx
 from .kept import CannotMake
-from .kernels import Kernels, kernels
+from .products import Kernels, kernels
 from .memory import Memory, memory
 
 __all__ = [

@@ -13,7 +13,7 @@ from pathlib import Path
 from .bundled import bundled_library
 from .cores import available_cores
 from .kept import CannotMake
-from .kernels import open_kernels
+from .products import open_kernels
 
 # What libmlx calls for every float32 matrix product.
 GEMM = "cblas_sgemm"

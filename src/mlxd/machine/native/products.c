@@ -27,6 +27,10 @@ typedef uint16_t vhu __attribute__((vector_size(32), aligned(2)));
 /* Rows of A up to which reading B once with our kernels beats the BLAS, which first packs B. */
 #define MAX_FEW 16
 #define ROWS_AT_ONCE 8
+/* Rows of B at once: as many sums of one row of A as hide the latency of an addition. */
+#define MAX_R 4
+/* Loops over small constant counts are unrolled, so that sums stay in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
 /* Rows of B that one grab from the common queue takes: some tens of microseconds of work. */
 #define BLOCK_BYTES (64 * 1024)
 /* Below this, waking another thread costs more than it brings. */
@@ -146,29 +150,33 @@ INLINE vf load(int kind, const void *row, long i) {
 #endif
 }
 
+INLINE const float *row_of_a(const product *p, int m) {
+    return p->a + (m < p->m ? m : p->m - 1) * p->lda;
+}
+
 INLINE void few_plain(int kind, int M, int R, const product *p, long n) {
     long k = p->w->k, bytes = kind == F32 ? 4 : 2;
     const char *b = (const char *)p->w->data + n * k * bytes;
-    vf acc[R][M];
-    memset(acc, 0, sizeof acc);
+    vf acc[MAX_R][ROWS_AT_ONCE];
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int m = 0; m < M; m++) acc[r][m] = (vf){};
     for (long i = 0; i < k; i += LANES) {
-        vf x[M];
-        for (int m = 0; m < M; m++) x[m] = *(const vfu *)(p->a + m * p->lda + i);
-        for (int r = 0; r < R; r++) {
+        vf x[ROWS_AT_ONCE];
+        UNROLL for (int m = 0; m < M; m++) x[m] = *(const vfu *)(row_of_a(p, m) + i);
+        UNROLL for (int r = 0; r < R; r++) {
             vf y = load(kind, b + r * k * bytes, i);
-            for (int m = 0; m < M; m++) acc[r][m] += x[m] * y;
+            UNROLL for (int m = 0; m < M; m++) acc[r][m] += x[m] * y;
         }
     }
-    for (int r = 0; r < R; r++)
-        for (int m = 0; m < M; m++) p->c[(long)m * p->ldc + n + r] = total(acc[r][m]);
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int m = 0; m < M; m++)
+            if (m < p->m) p->c[(long)m * p->ldc + n + r] = total(acc[r][m]);
 }
 
 INLINE void rows_plain(int kind, int M, const product *p, long n0, long n1) {
-    enum { R = 4 };
+    const int R = M <= 4 ? 4 : 2;
     long n = n0;
-    if (M <= 4)
-        for (; n + R <= n1; n += R) few_plain(kind, M, R, p, n);
-    for (; n + 2 <= n1; n += 2) few_plain(kind, M, 2, p, n);
+    for (; n + R <= n1; n += R) few_plain(kind, M, R, p, n);
     for (; n < n1; n++) few_plain(kind, M, 1, p, n);
 }
 
@@ -202,33 +210,35 @@ INLINE void few_packed(int kind, int M, int R, const product *p, long n) {
     long words = w->k / per, groups = w->k / w->group;
     const uint32_t *b = (const uint32_t *)w->data + n * words;
     const float *scales = w->scales + n * groups;
-    vf acc[R][M];
-    memset(acc, 0, sizeof acc);
+    vf acc[MAX_R][ROWS_AT_ONCE];
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int m = 0; m < M; m++) acc[r][m] = (vf){};
     for (long i = 0; i < words; i += LANES) {
-        vu q[R];
-        for (int r = 0; r < R; r++) {
+        vu q[MAX_R];
+        UNROLL for (int r = 0; r < R; r++) {
             if (i + LANES <= words) q[r] = *(const vuu *)(b + r * words + i);
             else {
                 q[r] = (vu){};
                 memcpy(&q[r], b + r * words + i, (words - i) * 4);
             }
         }
-        vf part[R][M];
-        memset(part, 0, sizeof part);
-        const float *a = p->a + i * per;
-        for (int j = 0; j < per; j++)
-            for (int r = 0; r < R; r++) {
+        vf part[MAX_R][ROWS_AT_ONCE];
+        UNROLL for (int r = 0; r < R; r++)
+            UNROLL for (int m = 0; m < M; m++) part[r][m] = (vf){};
+        UNROLL for (int j = 0; j < per; j++)
+            UNROLL for (int r = 0; r < R; r++) {
                 vf y = unpack(kind, q[r], j);
-                for (int m = 0; m < M; m++)
-                    part[r][m] += y * *(const vfu *)(a + m * p->lda + j * LANES);
+                UNROLL for (int m = 0; m < M; m++)
+                    part[r][m] += y * *(const vfu *)(p->a + m * p->lda + i * per + j * LANES);
             }
-        for (int r = 0; r < R; r++) {
+        UNROLL for (int r = 0; r < R; r++) {
             vf s = __builtin_shuffle(*(const vfu *)(scales + r * groups + i / L), group_of);
-            for (int m = 0; m < M; m++) acc[r][m] += s * part[r][m];
+            UNROLL for (int m = 0; m < M; m++) acc[r][m] += s * part[r][m];
         }
     }
-    for (int r = 0; r < R; r++)
-        for (int m = 0; m < M; m++) {
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int m = 0; m < M; m++) {
+            if (m >= p->m) continue;
             float s = total(acc[r][m]);
             if (w->biases) {
                 const float *bias = w->biases + (n + r) * groups, *sum = p->sums + m * groups;
@@ -239,23 +249,18 @@ INLINE void few_packed(int kind, int M, int R, const product *p, long n) {
 }
 
 INLINE void rows_packed(int kind, int M, const product *p, long n0, long n1) {
+    const int R = M == 1 ? 4 : M <= 4 ? 2 : 1;
     long n = n0;
-    if (M <= 4)
-        for (; n + 2 <= n1; n += 2) few_packed(kind, M, 2, p, n);
+    for (; n + R <= n1; n += R) few_packed(kind, M, R, p, n);
     for (; n < n1; n++) few_packed(kind, M, 1, p, n);
 }
 
+/* Fewer rows of A than a kernel is made for are filled up with the last one. */
 #define FOR_M(call)                                                                                \
-    switch (p->m) {                                                                                \
-    case 1: call(1); break;                                                                        \
-    case 2: call(2); break;                                                                        \
-    case 3: call(3); break;                                                                        \
-    case 4: call(4); break;                                                                        \
-    case 5: call(5); break;                                                                        \
-    case 6: call(6); break;                                                                        \
-    case 7: call(7); break;                                                                        \
-    default: call(8); break;                                                                       \
-    }
+    if (p->m == 1) call(1);                                                                        \
+    else if (p->m == 2) call(2);                                                                   \
+    else if (p->m <= 4) call(4);                                                                   \
+    else call(8);
 #define PLAIN(kind)                                                                                \
     static void plain_##kind(const product *p, long n0, long n1) {                                 \
         FOR_M(PLAIN_##kind)                                                                        \
@@ -300,6 +305,11 @@ static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER, sleep_lock = PTHREAD_MU
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static atomic_int open_job, active, sleepers;
 static atomic_long next_block;
+/* A helper that lost its core in the middle of a block holds everyone up for a scheduler's time
+ * slice, some milliseconds. Where that happens, cores are wanted elsewhere: do without for a while. */
+#define LATE_NS 300000
+#define REST_NS 100000000
+static long rest_until;
 static struct {
     const product *p;
     rows_fn *rows;
@@ -359,6 +369,11 @@ static void run(const product *p) {
         rows(p, 0, w->n);
         return;
     }
+    if (rest_until && now_ns() < rest_until) {
+        pthread_mutex_unlock(&pool);
+        rows(p, 0, w->n);
+        return;
+    }
     long step = BLOCK_BYTES / row_bytes & ~3L;
     job.p = p, job.rows = rows, job.n = w->n, job.step = step < 4 ? 4 : step;
     atomic_store(&next_block, 0);
@@ -370,7 +385,12 @@ static void run(const product *p) {
     }
     take_blocks();
     atomic_store(&open_job, 0);
-    while (atomic_load(&active)) relax();
+    if (atomic_load(&active)) {
+        long since = now_ns();
+        while (atomic_load(&active)) relax();
+        long end = now_ns();
+        rest_until = end - since > LATE_NS ? end + REST_NS : 0;
+    }
     pthread_mutex_unlock(&pool);
 }
 
@@ -414,6 +434,27 @@ static void permute(const weight *w, const float *a, float *to, float *sums) {
     }
 }
 
+INLINE void unpack_words(int kind, const weight *w, long n, float *to) {
+    int bits = kind == Q2 ? 2 : kind == Q8 ? 8 : 4, per = 32 / bits;
+    long words = w->k / per, groups = w->k / w->group;
+    const uint32_t *row = (const uint32_t *)w->data + n * words;
+    const float *scales = w->scales + n * groups, *biases = w->biases + n * groups;
+    for (long i = 0; i < words; i += LANES) {
+        vu q = {};
+        memcpy(&q, row + i, (words - i < LANES ? words - i : LANES) * 4);
+        UNROLL for (int t = 0; t < per; t++) {
+            long at = i * per + t * LANES, g = at / w->group;
+            if (at >= w->k) return;
+            vi word;
+            vu shift;
+            for (int lane = 0; lane < LANES; lane++)
+                word[lane] = t * LANES / per + lane / per, shift[lane] = lane % per * bits;
+            vf y = unpack(kind, __builtin_shuffle(q, word) >> shift, 0);
+            *(vfu *)(to + at) = y * scales[g] + (w->biases ? biases[g] : 0);
+        }
+    }
+}
+
 static void unpack_row(const weight *w, long n, float *to) {
     long k = w->k;
     if (w->kind <= F16) {
@@ -424,20 +465,10 @@ static void unpack_row(const weight *w, long n, float *to) {
                                                : load(F32, row, i);
         return;
     }
-    int bits = bits_of(w->kind), per = 32 / bits;
-    uint32_t mask = (1u << bits) - 1;
-    const uint32_t *row = (const uint32_t *)w->data + n * (k / per);
-    long groups = k / w->group;
-    for (long g = 0; g < groups; g++) {
-        float s = w->scales[n * groups + g], b = w->biases ? w->biases[n * groups + g] : 0;
-        float *out = to + g * w->group;
-        const uint32_t *from = row + g * w->group / per;
-        for (int i = 0; i < w->group / per; i++)
-            for (int j = 0; j < per; j++) {
-                uint32_t q = from[i] >> (bits * j) & mask;
-                out[i * per + j] = (w->kind == FP4 ? fp4_values[q] : (float)q) * s + b;
-            }
-    }
+    if (w->kind == Q2) unpack_words(Q2, w, n, to);
+    if (w->kind == Q4) unpack_words(Q4, w, n, to);
+    if (w->kind == Q8) unpack_words(Q8, w, n, to);
+    if (w->kind == FP4) unpack_words(FP4, w, n, to);
 }
 
 static int through_blas(const weight *w, int m, const float *a, int lda, float *c, int ldc) {
@@ -459,10 +490,13 @@ static int multiply(const weight *w, int m, const float *a, int lda, float *c, i
         if (w->kind > F16) {
             int run_of = LANES * 32 / bits_of(w->kind);
             long padded = (w->k + run_of - 1) / run_of * run_of, groups = w->k / w->group;
-            float *to = scratch(1, (size_t)rows * padded), *sums = scratch(2, (size_t)rows * groups);
+            float *to = scratch(1, (size_t)ROWS_AT_ONCE * padded);
+            float *sums = scratch(2, (size_t)ROWS_AT_ONCE * groups);
             if (!to || !sums) return -1;
             for (int i = 0; i < rows; i++)
                 permute(w, p.a + (long)i * lda, to + i * padded, sums + i * groups);
+            /* What a kernel for more rows reads beyond ours must be numbers, whatever they are. */
+            memset(to + rows * padded, 0, (ROWS_AT_ONCE - rows) * padded * 4);
             p.a = to, p.lda = padded, p.sums = sums;
         }
         run(&p);
