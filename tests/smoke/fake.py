@@ -19,9 +19,11 @@ MODEL = "fake"
 # Longer than any time limit of the tests; ended early when the server is closed.
 FOR_EVER_S = 60.0
 DRIP_S = 0.1
-# How long an answer waits for another one that it could be swapped with.
-SWAP_WINDOW_S = 0.015
+# How long an answer waits for another one that it could be swapped with, once there is more than
+# one client.
+SWAP_WINDOW_S = 0.1
 BUSY_S = 1.5
+LONG_TOKENS = 500
 
 Twist = Callable[[Said, dict[str, Any], "Fake"], None]
 
@@ -45,6 +47,7 @@ class Fake(ThreadingHTTPServer):
         self.answers = 0
         self.memory: dict[str, Any] = {}
         self.under_way: dict[int, str] = {}
+        self.clients = 0
 
     @property
     def url(self) -> str:
@@ -62,6 +65,8 @@ class Fake(ThreadingHTTPServer):
 
     def _another(self, body: dict[str, Any]) -> dict[str, Any]:
         """The request of whoever asks at the same time."""
+        if self.clients < 2:
+            return body
         mine = threading.get_ident()
         with self.lock:
             self.under_way[mine] = json.dumps(body)
@@ -94,6 +99,16 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Fake
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.lock:
+            self.server.clients += 1
+
+    def finish(self) -> None:
+        with self.server.lock:
+            self.server.clients -= 1
+        super().finish()
 
     def do_GET(self) -> None:
         if self.path != "/v1/models":
@@ -260,21 +275,28 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if fault == "hang-after-headers":
             self.server.closing.wait(FOR_EVER_S)
-            return
+            return None
         events = list(self._events(said, body))
+        if fault == "busy-after-cancel" and said.completion_tokens > LONG_TOKENS:
+            return self._busily(events)
         try:
             for number, event in enumerate(events):
                 if fault == "dies-mid-stream" and number == len(events) // 2:
                     raise Hangup
                 if fault == "slow-drip" and self.server.closing.wait(DRIP_S):
-                    return
+                    return None
                 self._chunk(event)
             self._chunk(b"")
         except OSError:
             self.close_connection = True
-            if fault == "busy-after-cancel":
-                with self.server.busy:
-                    self.server.closing.wait(BUSY_S)
+
+    def _busily(self, events: list[bytes]) -> None:
+        """To the end, whoever still listens; everybody else waits."""
+        self.close_connection = True
+        with self.server.busy:
+            for event in events[:5]:
+                self._chunk(event)
+            self.server.closing.wait(BUSY_S)
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
