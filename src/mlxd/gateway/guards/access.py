@@ -10,7 +10,7 @@ from mlxd.settings import ServerSettings
 
 # Load balancers and supervisors ask these without a token; they say nothing about anyone.
 _OPEN_PATHS = {"/health", "/ready"}
-_EXPOSED = b"x-request-id, x-mlxd-ignored-parameters, retry-after"
+EXPOSED = b"x-request-id, x-mlxd-ignored-parameters, retry-after"
 _PREFLIGHT_SECONDS = b"600"
 
 
@@ -66,7 +66,7 @@ class Access:
         if plain in self._origins or "*" in self._origins:
             return [
                 (b"access-control-allow-origin", origin.encode("latin-1")),
-                (b"access-control-expose-headers", _EXPOSED),
+                (b"access-control-expose-headers", EXPOSED),
                 (b"vary", b"origin"),
             ]
         if host and plain.partition("://")[2] == host.lower():

@@ -1,0 +1,243 @@
+"""What the commands, settings, parameters and codes mean, for docs/reference/."""
+
+CLI = """\
+What each command says with `--help`. Without a subcommand, `mlxd` prints its help.
+
+Exit codes of `mlxd serve`: 0 ended by a signal or by `Ctrl-C`; 1 no such model, or it can't be
+served; 2 a setting is wrong; 3 the port is taken; 4 no engine could be started. `mlxd status` ends
+with 3 when no service answers.
+"""
+
+SETTINGS = """\
+Four sources; a later one wins: the default, the file `mlxd.toml`, the environment, a flag of the
+command. The file lies in the user's configuration folder (`~/.config/mlxd/mlxd.toml` on Linux,
+`~/Library/Application Support/mlxd/mlxd.toml` on macOS), or where `--config` or `MLXD_CONFIG` says.
+`mlxd config` prints every value and where it came from. A key that is not in this list is an error
+that names the nearest one.
+
+In the environment, lists are separated by commas, a size may have a unit (`512MiB`, `8GB`), and an
+empty text means none where a key may have none.
+"""
+
+TOP_DEFAULTS = {
+    "data_dir": "the user's data folder",
+    "models": "`[]`",
+}
+
+KEYS = {
+    "data_dir": "Logs (`logs/`) and the record of running services (`run/`). "
+    "`~/.local/share/mlxd` on Linux, `~/Library/Application Support/mlxd` on macOS.",
+    "models": "Models to serve: names, or tables as below. None: the bundled one.",
+    "server.host": "Address to listen on. For other machines to reach it, `0.0.0.0`; set a token "
+    "then.",
+    "server.port": "Port to listen on. 0: any free one, which is printed.",
+    "server.v1_host": "Host of the second address.",
+    "server.v1_port": "Port of a second address that serves nothing but `/v1`. None: there is no "
+    "second address. Older clients have 60316 configured.",
+    "server.token": "When set, requests need `Authorization: Bearer` with it, except for `/health` "
+    "and `/ready`.",
+    "server.allowed_origins": "Web pages that may call this service from a browser, as "
+    "`https://app.example`. `*`: any.",
+    "server.allowed_hosts": "Names beside localhost that clients may use in the `Host` header on a "
+    "loopback address.",
+    "server.body_limit": "Largest request body. More is answered with 413.",
+    "server.header_timeout": "How long a request's head may take to arrive (408).",
+    "server.body_timeout": "How long a body may take to arrive; a second is added for every 64 KiB "
+    "that came (408).",
+    "server.keep_alive": "A stream with nothing to say sends a comment this often.",
+    "server.drain_timeout": "How long running answers may take to end when the service stops.",
+    "server.queue_limit": "Requests of one model that run or wait. More are answered with 429.",
+    "images.allow_http": "Fetch images from `http` and `https` URLs. Only public addresses are "
+    "asked, never this machine's own network.",
+    "images.allowed_roots": "Folders from which `file://` URLs may be read. None: no file is.",
+    "images.byte_limit": "Largest image file.",
+    "images.pixel_limit": "Most pixels of one image, looked at before it is decoded. The images of "
+    "one request together may have four times as many.",
+    "images.fetch_timeout": "How long fetching an image may take.",
+    "engine.weights": "On a Linux CPU. `auto`: weights in the bits in which they were saved, where "
+    "mlxd's own products can be built, else float32 where memory allows. `float32`: always. "
+    "`as-is`: nothing is changed. No effect on Metal and CUDA.",
+    "engine.blas": "On a Linux CPU: `auto`, `off`, or the path of a library to put under MLX.",
+    "engine.kv_budget": "Memory for the keys and values of running requests and of the prefix "
+    "cache. None: 0.6 of what is free once the model is loaded.",
+    "engine.prefix_cache_bytes": "The part of it that finished requests may keep for the next turn "
+    "of a conversation. None: 0.4 of `kv_budget`.",
+    "engine.prefill_chunk": "Most prompt tokens in one chunk of prefill. None: 2048. While streams "
+    "run, chunks are shorter by themselves.",
+    "engine.max_batch": "Answers that are generated at the same time. None: 16 on a CPU, 64 on an "
+    "accelerator.",
+    "logging.level": "What the gateway writes to the terminal and to `gateway.log`.",
+    "logging.file_bytes": "A log file larger than this is moved aside.",
+    "logging.files": "How many older files of each log are kept.",
+}
+
+MODEL_TABLES = """\
+`models = ["DIR", "org/name"]` is enough; a table for each says more:
+
+```toml
+[[models]]
+name = "mlx-community/Qwen3-4B-4bit"
+alias = "house-model"
+```
+"""
+
+MODELS = {
+    "name": "Alias, hub id or folder.",
+    "alias": "One more name for it.",
+    "capabilities": "What it may be asked for, instead of what its files say.",
+    "idle_timeout": "Read and checked; nothing acts on it yet.",
+    "pin": "Read and checked; nothing acts on it yet.",
+}
+
+HTTP = """\
+`/openapi.json` of a running service has all of this for programs; this page is made from it.
+
+`null` for an optional parameter is the same as leaving it out. A parameter that is known and can't
+be honoured is refused with a 400 that names it. One that is unknown is ignored and named in the
+header `x-mlxd-ignored-parameters`.
+
+`model` takes the model's id, one of its aliases, its hub id, its folder, or the name of a
+capability: `text`, `vision`, `tool_use`, `structured_output`, `embedding`, `reranker`. A capability
+means the first model served that has it.
+"""
+
+PATHS = {
+    "/v1/chat/completions": "A chat answer, whole or as a stream.",
+    "/v1/completions": "Text that goes on from a bare prompt, whole or as a stream.",
+    "/v1/embeddings": "A vector for each input, from an embedding model.",
+    "/v1/models": "The models that are served, with aliases, capabilities, context and state.",
+    "/v1/models/{model_id}": "One of them. A folder or a hub id may stand there as it is.",
+    "/health": "200 while the gateway lives. Needs no token.",
+    "/ready": "200 when a model can answer now, else 503 with `retry-after`. Needs no token.",
+    "/status": "Each engine: state and its cause, process, requests running and waiting, restarts, "
+    "last error, progress, device, versions, the last 32 changes of state.",
+    "/metrics": "Counters and histograms for Prometheus.",
+}
+
+PARAMETERS = {
+    "model": "See above.",
+    "max_tokens": "Most tokens of the answer. None: as far as the context reaches.",
+    "max_completion_tokens": "The same as `max_tokens`; of two, the smaller one counts.",
+    "temperature": "0: always the likeliest token. None: what the model's makers recommend in "
+    "`generation_config.json`, else 1. The same holds for the next three.",
+    "top_p": "Draw from the likeliest tokens that have this share together. 0: the likeliest.",
+    "top_k": "Draw from so many. 0 or -1: from all. An extension.",
+    "min_p": "Leave out tokens below this share of the likeliest one's probability. An extension.",
+    "frequency_penalty": "Subtracted from a token's score for each time it was generated.",
+    "presence_penalty": "Subtracted once it was generated.",
+    "repetition_penalty": "Divides positive scores, multiplies negative ones of tokens in prompt "
+    "or answer. 1: off. An extension.",
+    "logit_bias": "Added to scores, by token id.",
+    "seed": "The same request with the same seed gets the same tokens on the same device, alone or "
+    "in a batch. None: a new one each time.",
+    "stop": "Texts at which the answer ends; they are not part of it. Also found across tokens. "
+    "Not looked for in reasoning and in the arguments of calls.",
+    "n": "So many answers, each with a seed derived from the first one's.",
+    "stream": "Server-sent events as the answer is made.",
+    "stream_options": "Only with `stream`. `include_usage`: the last chunk has the usage.",
+    "user": "Accepted, without effect.",
+    "service_tier": "`flex`: batch priority, after interactive requests. Anything else: "
+    "interactive.",
+    "response_format": "What the answer must look like, enforced token by token. `regex` and "
+    "`grammar` are extensions.",
+    "messages": "The conversation. Roles `developer` and `function` are read as `system` and "
+    "`tool`.",
+    "prompt": "Text or token ids, or a list of either: at most 256 prompts, times `n`.",
+    "input": "Text or token ids, or a list of either.",
+    "logprobs": "For chat: `true` for the log probability of each token. For bare completions: how "
+    "many alternatives to name.",
+    "top_logprobs": "So many alternatives for each token. Needs `logprobs: true`.",
+    "tools": "Functions that the model may call.",
+    "tool_choice": "`required` and a named function are enforced by a grammar, arguments too. "
+    "None: `auto` where there are tools.",
+    "parallel_tool_calls": "`false`: the answer ends after one call.",
+    "chat_template_kwargs": "Variables for the model's chat template, `enable_thinking` for "
+    "example. Never a template. An extension.",
+    "reasoning_effort": "Given to the template as `reasoning_effort`; `none` and `minimal` also "
+    "set `enable_thinking` to false.",
+    "modalities": "Accepted as long as it does not ask for audio.",
+    "verbosity": "Only `medium`; anything else is refused.",
+    "metadata": "Accepted, without effect.",
+    "store": "Accepted, without effect: nothing is stored.",
+    "safety_identifier": "Accepted, without effect.",
+    "prompt_cache_key": "Accepted, without effect: the prefix cache needs no key.",
+    "prompt_cache_retention": "Accepted, without effect.",
+    "audio": "Refused: no audio output.",
+    "prediction": "Refused: no predicted outputs.",
+    "web_search_options": "Refused: no web search.",
+    "functions": "Refused: use `tools`.",
+    "function_call": "Refused: use `tool_choice`.",
+    "chat_template": "Refused: the model's own is used.",
+    "echo": "Refused when true: prepend the prompt yourself.",
+    "suffix": "Refused when not empty.",
+    "best_of": "Refused unless it equals `n`.",
+    "encoding_format": "`base64`: little-endian float32. None: `float`.",
+    "dimensions": "Cut each vector to its first dimensions and bring it back to length 1.",
+}
+
+ANSWERS = """\
+## Answers
+
+They have the shape that OpenAI's API documents. What is added, or is worth knowing:
+
+- `choices[].message.reasoning_content` (`delta.reasoning_content` in a stream): what the model
+  thought, apart from the answer.
+- `choices[].finish_reason`: `stop`, `length` or `tool_calls`.
+- `choices[].finish_details`: only where an answer is empty or cut and `finish_reason` alone does
+  not say why. `type` is one of `end_of_sequence_first`, `budget_in_reasoning`,
+  `stop_sequence_first`, `grammar`, `context`; `message` says it in words.
+- `usage.prompt_tokens_details.cached_tokens`: prompt tokens that came from the prefix cache.
+- `usage.completion_tokens_details.reasoning_tokens`: how much of the answer was reasoning.
+- In a stream, lines that begin with `:` are comments (`: loading 40 %`, `: queued`). They say what
+  the answer is waiting for; clients of server-sent events skip them.
+- An error after the first byte of a stream is an event with the error object, then
+  `data: [DONE]`.
+- Models: `aliases`, `capabilities`, `context_length`, `state`, `path`, `size_bytes`.
+"""
+
+HEADERS = {
+    "authorization": "In requests: `Bearer` and the token, where one is set.",
+    "x-request-id": "The answer's own id, on chat and bare completions.",
+    "x-mlxd-ignored-parameters": "Parameters at the top of the body that nobody here knows, at "
+    "most 32.",
+    "retry-after": "Seconds, with 429 and 503.",
+    "www-authenticate": "`Bearer`, with 401.",
+}
+
+ERRORS = """\
+`{"error": {"message", "type", "param", "code"}}`. `message` says what happened and what to do,
+`param` names the place in the request (`messages[0].content`), `code` is for programs and may be
+null. What to do about each: [errors](../runbooks/errors.md)."""
+
+# Of the engine itself, not of a request: the gateway answers engine_unavailable and quotes it.
+NOT_IN_ANSWERS = {"cannot_load", "device_failed"}
+
+CODES = {
+    "body_timeout": ("408", "The body came too slowly."),
+    "body_too_large": ("413", "The body is over `server.body_limit`."),
+    "context_length_exceeded": ("400", "The prompt does not fit into the model's context."),
+    "engine_error": ("500", "The engine failed at this request; the message is its own."),
+    "engine_unavailable": ("503", "The model's engine failed, or the service is stopping."),
+    "grammar_too_complex": ("400", "The wanted format became too complex to follow."),
+    "head_timeout": ("408", "The request's head came too slowly."),
+    "headers_too_large": ("431", "The request's head is over 64 KiB."),
+    "host_not_allowed": ("403", "The `Host` header names a host that is not allowed."),
+    "image_fetch_failed": ("400", "An image could not be fetched."),
+    "image_too_large": ("400", "An image has too many bytes or pixels."),
+    "image_url_not_allowed": ("400", "The settings don't allow reading an image from there."),
+    "internal_error": ("500", "A defect in the gateway."),
+    "invalid_api_key": ("401", "The token is missing or wrong."),
+    "invalid_http": ("400", "The request is no HTTP."),
+    "invalid_image": ("400", "What was sent is no image that can be read."),
+    "invalid_image_url": ("400", "The URL of an image can't be used."),
+    "invalid_value": ("400", "A parameter has a wrong type or value."),
+    "memory_exceeded": ("400", "Prompt and answer can never fit into the memory set aside."),
+    "missing_required_parameter": ("400", "A parameter is missing."),
+    "model_not_capable": ("400", "The model can't do what was asked of it."),
+    "model_not_found": ("404", "No model has this name; the message lists what there is."),
+    "not_found": ("404", "The second address serves only `/v1`."),
+    "origin_not_allowed": ("403", "The `Origin` header names a page that is not allowed."),
+    "out_of_memory": ("503", "There was not enough memory just now."),
+    "overloaded": ("429", "Too many requests run or wait already."),
+    "unsupported_parameter": ("400", "A known parameter that can't be honoured here."),
+}
