@@ -17,6 +17,23 @@ def choose(rng: random.Random, template: str) -> str:
             return template
 
 
+_WORD = re.compile(r"\{\w+\}|[A-Za-z]+|[\u4e00-\u9fff]")
+
+
+def loosen(rng: random.Random, template: str, words: list[str], share: float = 0.25) -> str:
+    """Now and then, a few words of a template are others or gone: what stays has to be enough."""
+    if rng.random() >= share:
+        return template
+    rate = rng.choice([0.08, 0.15, 0.3])
+
+    def change(match: re.Match[str]) -> str:
+        word = match[0]
+        if word[0] == "{" or rng.random() >= rate:
+            return word
+        return "" if not word.isascii() or rng.random() < 0.35 else rng.choice(words)
+    return " ".join(_WORD.sub(change, template).split(" "))
+
+
 def slots_of(template: str) -> list[str]:
     return _SLOT.findall(template)
 

@@ -22,7 +22,7 @@ SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "
 MARKS = ["<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 JOINTS = ['": "', '", "', '{"', '"}']
 PUNCTUATION = "，。！？、：；“”‘’（）《》「」—…·￥€£°→×÷±"
-MAX_WORDS = 3000
+MAX_WORDS = 3300
 VOCABULARY = Path(__file__).parent / "data" / "vocabulary.json"
 
 

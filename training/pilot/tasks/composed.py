@@ -1,5 +1,6 @@
 """Tools put together at random: an action, an object and parameters, and a request that uses them."""
 
+import json
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -229,6 +230,13 @@ def aside(rng: random.Random) -> str:
             .replace("{o}", lx.noun(rng)).replace("{k}", str(rng.randint(2, 12))))
 
 
+EXPLICIT = ["with {p} {v}", "{p}: {v}", "{p} {v}", "the {p} is {v}", "the {p} should be {v}", "{p}={v}", "{p} = {v}",
+            "{v} for {p}", "{v} as the {p}", "the {p} being {v}", "whose {p} is {v}", "{v} as {p}", "{p} set to {v}",
+            "({p}: {v})", "{v} ({p})", "using {v} for the {p}", "where {p} equals {v}"]
+CALLS = ["Call {t}", "Run {t}", "Use {t}", "Execute {t}", "Invoke {t}", "Please run {t}", "{t}:", "Start the tool {t}",
+         "I want {t} to run", "Make a call to {t}"]
+
+
 @dataclass
 class Param:
     name: str
@@ -353,7 +361,11 @@ def _as_text(param: Param) -> None:
 def make_tool(rng: random.Random, actions: list[str] | None = None,
               objects: list[str] | None = None) -> Tool:
     actions = actions or rng.choice(ACTIONS)
-    objects = objects or (rng.choice(OBJECTS) if rng.random() < 0.75 else [lx.noun(rng)])
+    objects = objects or (rng.choice(OBJECTS) if rng.random() < 0.7 else [lx.noun(rng)])
+    if rng.random() < 0.12:  # a verb or a thing that nobody knows: then the spelling has to do
+        actions = [lx.pseudo_word(rng)]
+    if rng.random() < 0.08:
+        objects = [lx.pseudo_word(rng)]
     params: list[Param] = []
     for _ in range(rng.choice([0, 1, 1, 2, 2, 2, 3, 3, 4])):
         param = make_param(rng)
@@ -361,8 +373,10 @@ def make_tool(rng: random.Random, actions: list[str] | None = None,
             params.append(param)
     verb, thing = rng.choice(actions[:2]), objects[0]
     name = join_name(rng, [verb, thing] if rng.random() < 0.8 else [thing, verb])
+    if rng.random() < 0.12:
+        name = rng.choice(["do_", "tool_", "my_", "api_", "run_", "x_", lx.noun(rng) + "_"]) + name
     description = choose(rng, rng.choice([
-        "{V} [a|an|the] {o}.", "{V} {o}s", "{V} [a|the] {o}", "Use this to {v} a {o}.", "{V} {o}s in the system.",
+        "[Does|Performs|Carries out|Executes] {v} [on|for|with] [a|the] {o}", "{V} [a|an|the] {o}.", "{V} {o}s", "{V} [a|the] {o}", "Use this to {v} a {o}.", "{V} {o}s in the system.",
         "Lets you {v} a {o}.", "[Tool|Function] to {v} {o}s.", "This will {v} the {o}.", "{V} one {o}[ by its data|]."]))
     shown = rng.choice(actions)
     description = (description.replace("{V}", shown.capitalize()).replace("{v}", shown)
@@ -387,8 +401,12 @@ def request_for(rng: random.Random, tool: Tool) -> tuple[str, dict[str, Any]]:
         arguments[param.name] = value
         spoken = param.name.replace("_", " ")
         frag = rng.choice(param.frags)
-        if rng.random() < 0.25 and param.schema["type"] != "boolean":
-            frag = rng.choice(["with {p} {v}", "{p}: {v}", "{p} {v}", "the {p} is {v}", "the {p} should be {v}"])
+        if rng.random() < 0.3:
+            if param.schema["type"] == "boolean":
+                surface = rng.choice([json.dumps(value), "yes" if value else "no", "on" if value else "off"])
+            frag = rng.choice(EXPLICIT)
+            if rng.random() < 0.3:
+                spoken = param.name
         parts.append(frag.replace("{p}", spoken).replace("{v}", surface))
     rng.shuffle(parts)
     opaque = not tool.description and tool.objects[0].split()[0] not in tool.name.lower()
@@ -396,8 +414,11 @@ def request_for(rng: random.Random, tool: Tool) -> tuple[str, dict[str, Any]]:
     thing = rng.choice(tool.objects[:1] if rng.random() < 0.6 else tool.objects)
     article = rng.choice(["the ", "a ", "my ", "our ", "this ", "", "another "])
     head = f"{verb} {article}{thing}"
-    link = rng.choice([" ", " ", ", ", " - "])
-    body = head + "".join((" " if i == 0 else link) + part for i, part in enumerate(parts))
+    if rng.random() < 0.08:
+        head = rng.choice(CALLS).replace("{t}", tool.name)
+    link = rng.choice([" ", " ", ", ", " - ", "; ", " and ", ", and "])
+    first = rng.choice([" ", " ", " ", ": ", ", ", " with ", " - "])
+    body = head + "".join((first if i == 0 else link) + part for i, part in enumerate(parts))
     opener = rng.choice(OPENERS)
     if opener == "":
         body = body[0].upper() + body[1:]

@@ -4,7 +4,7 @@ import json
 import random
 
 from .. import lexicon as lx
-from ..phrase import Example, assistant, choose, fill, lines, system, user
+from ..phrase import Example, assistant, choose, fill, lines, loosen, system, user
 from . import common, params
 
 ENGLISH = lines("""
@@ -45,6 +45,33 @@ Start and end your [answer|reply] with {x}, [only once|saying it once|one time].
 Let the [answer|reply|output|response] [be|consist of] [exactly |only |just |]{x}
 """)
 
+ENGLISH += lines("""
+[The|Your|My only wish is a|We expect a|This calls for a] [message|answer|reply|response|output] [that reads|reading|saying|equal to|made of|containing only|with the content|consisting of] {x}[.|]
+[Let|Have] your [message|answer|reply|response|next line] [read|say|contain|equal|show|state|hold] [just |only |exactly |]{x}[.|, that's all.| and stop there.]
+[Confirm|Acknowledge|Signal|Show] [this|receipt|that you are there|that you are listening] [by|with] [writing |the text |the word |sending |]{x}[.|]
+[Send|Pass|Hand|Give|Mail|Throw] [me |us |it |][back |over |]{x}[.|, please.| - no more, no less.]
+[Your|The] [one|single|only] [job|duty|task] [here|now|today] is to [say|return|send|echo|produce|deliver] {x}[.|]
+[Mirror|Parrot|Reflect|Reproduce|Duplicate|Quote|Recite|Transmit|Relay|Deliver|Produce|Display|State|Utter|Provide] [me |the following|this|what comes next|the string|exactly|][:|] {x}
+[I|We] [will|shall] [compare|check|parse|match|test] your [reply|answer|output] [with|against|for] {x}[, so write that.|. Write it.|; say it.]
+[After|Before] [this|the] [colon|line|dash] [stands|comes|is] [what you [say|reply|return]|your answer]: {x}
+[Anything|Everything] [but|except|other than] {x} [is wrong|fails|counts as an error|would be a mistake][.|, so answer accordingly.]
+[It is|This is] [important|essential|enough] that you [say|answer|reply|respond] {x}[ and nothing more|, nothing else|.]
+[As|For] [a|your] [reply|answer|response][,|:] {x}[.| will do.| is enough.| suffices.]
+[Imagine|Suppose|Assume] you are a [parrot|mirror|wall|recorder|machine|robot|copy machine]. [I say|You hear|The input is|Someone tells you][:|] {x}
+[Hi|Hello|Hey|Good morning|Dear pilot]! [Please |Kindly |Could you ][say|answer|return|respond with|write] {x}[.|?|, thanks.| Thank you!]
+[Only|Simply|Merely|Plainly|Literally] {x}[,| -] [please|thank you|as an answer|in reply|back to me|no talk]
+[Without|With no] [greeting|introduction|additional words|decoration|comment|preamble|formatting][,|:] {x}
+{x} [is all|is the only thing|is what|is exactly what] I [want|need|expect|wish] [to see|to read|from you|back|you to say][.|]
+{x}[?|!|.| .| <=| ->| =>] [Send|Say|Give|Return|Type|Write] [that|it|this] [back|again|to me|as your answer][.|]
+[Check|Monitor|Verification|Canary|Watchdog|Unit test|Integration test|Heartbeat] [#{n}|{n}|run|][:|,|-] [answer|respond|return|say|reply] {x}
+[Use|Take] {x} [as|for] your [whole |entire |full |final |]answer[.|]
+[A|One] [word|token|line|string] [please|only|back]: {x}
+[Output|Answer|Reply|Response] format: {x}
+[Respond|Reply|Answer] {x}[ now| immediately| right away| once| at once|][.|!]
+[If|When] [asked|someone asks|I ask], [you say|your answer is|the reply is] {x}. [So|Now]: [what do you say?|I ask.|answer.]
+[Print|Write|Type|Put|Place] {x} [on one line|in your message|in the reply|here|as text|without formatting][.|]
+""")
+
 CHINESE = lines("""
 [请|][只|仅|就][回复|回答|输出|说|写][：|]{x}
 [请|][准确|原样|直接|完整][回复|输出|重复|返回][：|以下内容：|下面的内容：|]{x}
@@ -61,6 +88,23 @@ CHINESE = lines("""
 [输出|打印|返回][字符串|文字|这个词|][：|]{x}[，不要有别的|，然后结束|]
 [请|]一字不差地[输出|写出|重复][：|]{x}
 """)
+
+CHINESE += lines("""
+[把|将][下面的|这段|以下|这个]?[内容|文字|字符|代码][原样|照样|完整地|一字不改地|直接|][发|返回|回复|抄|还]给我[：|，|]{x}
+[只要|只需|只用|仅需][回|回复|发|说|写|答][一个|一句|]{x}[就好|即可|就可以了|。|]
+[你|接下来你|下一句][只能|只许|必须|应当|要][说|发|写|回答|输出]{x}[。|，别的都不要|]
+[学|像][鹦鹉|镜子|复读机]一样[说|重复|回复][：|]{x}
+[答案|回答|回复|回应][就是|为|是|内容是][：|]{x}[，不要多写|，不能多一个字|。|]
+[用|以]{x}[作为|当作]你的[回答|回复|全部回答][。|]
+[照抄|抄写|复读|转述|复制][：|一下：|下面这行：|]{x}
+[除了|除]{x}[以外|之外][什么都|都][不要|别][说|写|输出][。|]
+[现在|马上|立刻|直接][回复|说|回答|发送]{x}[。|！|]
+[检查|测试|心跳|探测][：|，]{x}[，请回复同样的内容|，原样返回|，照写]
+[我|我们][只想|希望|想要][看到|听到|收到|得到]{x}[。|，别的不要|]
+[听好了|注意|好的|来][，|：][说|回|答]{x}
+[给我|发我|回我]{x}[。|就行|，谢谢|]
+[不用|不必|无需][解释|客气|多说][，|：][写|回|说|发]{x}[。|]
+""".replace("?", ""))
 
 FIXED = ["OK", "Done", "Ready", "PONG", "pong", "Yes", "No", "Hello", "hello world", "Hello, world!", "ACK",
          "READY", "done", "ok", "OK.", "Okay", "SUCCESS", "Confirmed", "true", "null", "42", "7", "test",
@@ -126,8 +170,12 @@ def _quote(rng: random.Random, text: str) -> str:
 
 def ask(rng: random.Random, text: str, chinese: bool) -> str:
     template = choose(rng, rng.choice(CHINESE if chinese else ENGLISH)).replace("\\n", "\n")
+    template = template.replace("{n}", str(rng.randint(1, 99)))
+    shown = _quote(rng, text)
+    if shown != text or not text.isalpha() or chinese:
+        template = loosen(rng, template, lx.all_words(), 0.4)
     other = chinese_target(rng) if chinese else rng.choice([lx.word(rng), lx.code(rng)])
-    asked = fill(template, {"x": _quote(rng, text), "y": _quote(rng, other)})
+    asked = fill(template, {"x": shown, "y": _quote(rng, other)})
     return " ".join(asked.split(" ")).replace("  ", " ")
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from .. import lexicon as lx
-from ..phrase import choose, fill, slots_of
+from ..phrase import choose, fill, loosen, slots_of
 from . import params as pm
 from .composed import Param, Tool, aside, make_param
 
@@ -141,6 +141,7 @@ def request_for(rng: random.Random, tool: Tool, kind: Written,
                 renamed: dict[str, str]) -> tuple[str, dict[str, Any]]:
     template = choose(rng, rng.choice([r for r in kind.requests
                                        if all(s in renamed for s in slots_of(r))]))
+    template = loosen(rng, template, lx.all_words(), 0.12)
     by_name = {p.name: p for p in tool.params}
     arguments: dict[str, Any] = {}
     shown: dict[str, str] = {}

@@ -72,6 +72,7 @@ DRAWS: dict[str, Any] = {
     "degrees": lambda r: f"{r.randint(-20, 42)} {r.choice(['degrees', 'degrees Celsius', '°C'])}",
     "score": lambda r: f"{r.randint(0, 9)}{r.choice([':', '-', ' to '])}{r.randint(0, 9)}",
     "version": lambda r: f"{r.randint(0, 9)}.{r.randint(0, 20)}" + r.choice(["", f".{r.randint(0, 9)}"]),
+    "adj": lambda r: r.choice(lx.english("adjective")),
     "lang": lambda r: r.choice(["English", "German", "French", "Spanish"]),
     "lang2": lambda r: r.choice(["Chinese", "Italian", "Japanese", "Russian"])}
 ZH_DRAWS: dict[str, Any] = {
@@ -128,7 +129,7 @@ def make(rng: random.Random) -> Example:
             question = fill(choose(rng, rng.choice(frame.questions[slot])), values)
             answer = values[slot]
             break
-    if not answer or rng.random() < 0.07:
+    if not answer or rng.random() < 0.04:
         stranger, values, _ = _facts(rng, 1, language)[0]
         if all(stranger is not f[0] for f in facts):
             slot = rng.choice(list(stranger.questions))

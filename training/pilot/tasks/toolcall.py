@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import chat
 from .. import lexicon as lx
-from ..phrase import Example, assistant, choose, fill, user
+from ..phrase import Example, assistant, choose, fill, loosen, user
 from . import common, composed, kinds
 
 Call = tuple[str, dict[str, Any]]
@@ -68,21 +68,31 @@ def calls_text(calls: list[Call]) -> str:
     return "\n".join(chat.tool_call_text(*call) for call in calls)
 
 
-LINKS = [" Also, ", " And then ", " Then ", " After that: ", " And also ", "\n", " Next: ", " Second: ", " Plus, "]
+LINKS = [" Also, ", " And then ", " Then ", " After that: ", " And also ", "\n", " Next: ", " Second: ", " Plus, ",
+         " And: ", " Apart from that, ", " On top, ", " Another thing: ", " Once finished: ", " After this, ", " And one more: ",
+         " Secondly, ", " As well: ", " - and ", "; ", " Then: ", " Later, ", " Moreover, "]
+
+
+def _loose(rng: random.Random) -> Scene:
+    from . import generic
+    tools, text, call = generic.loose_scene(rng)
+    return Scene(tools, text, [call])
 
 
 def two_calls(rng: random.Random) -> Scene:
     first = scene(rng, rng.choice([0, 1, 2]))
-    if rng.random() < 0.5:
+    if rng.random() < 0.2:
+        first = _loose(rng)
+    if rng.random() < 0.4 and first.again:
         request, arguments = first.again()
         calls = [*first.calls, (first.calls[0][0], arguments)]
         tools = first.tools
         if calls[0] == calls[1]:
             return first
     else:
-        second = scene(rng, 0)
+        second = scene(rng, 0) if rng.random() < 0.75 else _loose(rng)
         names = {t["function"]["name"] for t in first.tools}
-        if second.calls[0][0] in names:
+        if names & {t["function"]["name"] for t in second.tools}:
             return first
         tools = first.tools + second.tools
         rng.shuffle(tools)
@@ -253,16 +263,27 @@ def make_two_loop(rng: random.Random) -> Example:
 
 
 ASK_KEY = ["What is the {k}?", "Tell me the {k}.", "Give me the {k}.", "[And |]the {k}?", "I need the {k}.",
-           "Which {k} [did you get|was it|came back]?", "What does it say for {k}?", "Read me the {k}."]
+           "Which {k} [did you get|was it|came back]?", "What does it say for {k}?", "Read me the {k}.",
+           "[I'm interested in|I care about|I'm after|Let me know|Report|Show|Return|Extract|Pick out] the {k}.",
+           "[Look at|Take|Use] the [field|key|entry|property] {k}[ of the result| in the answer|].",
+           "How [does|did] the {k} [look|come out|turn out]?", "Only the [value of|field] {k} [matters|counts|is needed].",
+           "[Say|Write|Output|Print] the [value of the|] {k}."]
 ASK_ONLY = ["", " Answer with only the value.", " Reply with [just|only] the value.", " Only the {k}, nothing else.",
             " [Answer|Reply|Respond] only with [it|the {k}|that value|the result].", " No other words.",
-            " Just the value[.|, please.]", " Value only."]
+            " Just the value[.|, please.]", " Value only.", " [No|Without a|Not a] [sentence|text|explanation|comment] [around it|please|].",
+            " [Bare|Plain|Naked|Raw] value.", " [The|A] [plain|raw|bare] [value|number|text] [is fine|will do|suffices|only].",
+            " [One|A single] [word|value|token][.| only.]", " Nothing [before|after|around|more]."]
 ASK_WHOLE = ["[Answer|Reply|Respond] with only [the value|the result|what the tool returned|the tool's answer].",
              "[Answer|Reply] with [exactly |only |just ]the [value|result|output][ of the tool| that the tool returned|].",
              "Only give me the [result|value], nothing else.", "Repeat the [value|result|tool's answer] exactly.",
              "Tell me [only |just |]what the tool says.", "Return just the [value|number|code|result].",
              "Output the tool's [result|value|answer] and nothing else.", "只回答工具返回的[值|内容|结果]。",
-             "[请|]只[回复|输出]结果。"]
+             "[请|]只[回复|输出]结果。", "[Pass|Hand|Give] [on|back|me] [the|its] [raw |exact |plain |bare |][result|output|reply|value].",
+             "[Copy|Quote|Echo|Relay|Forward|Report] [the|its|the tool's] [result|output|reply|value|answer] [word for word|unchanged|exactly|as it is|literally].",
+             "[What comes back|What it returns|The returned text|The tool's reply] is [all I want|your answer|what I want to see|the answer][.|, nothing more.|, no comment.]",
+             "[I|We] [need|expect|want] [the|a] [raw|bare|plain|exact] [value|result|output][, no sentence|, no comment|].",
+             "[No|Without] [sentence|comment|explanation|words of your own][, just|; only|:] the [result|value|output].",
+             "Your [answer|message|reply] [is|must be|equals|should equal] the [tool's|returned] [value|result|output][.|, alone.]"]
 
 
 def make_role(rng: random.Random) -> Example:
@@ -278,7 +299,7 @@ def make_role(rng: random.Random) -> Example:
             content = dump(rng, {rng.choice(["result", "value", "output", "answer", rng.choice(KEYS)]): value})
         else:
             content = rng.choice(["Result: ", "Value: ", "The result is ", "Answer: ", "OK: "]) + value
-        question = choose(rng, rng.choice(ASK_WHOLE))
+        question = loosen(rng, choose(rng, rng.choice(ASK_WHOLE)), lx.all_words())
     else:
         data = record(rng, 2, 6)
         key = rng.choice(list(data))
@@ -288,7 +309,10 @@ def make_role(rng: random.Random) -> Example:
         elif rng.random() < 0.15:
             content = "\n".join(f"{k}: {plain(v)}" for k, v in data.items())
         spoken = key.replace("_", " ") if rng.random() < 0.7 else rng.choice([key, f'"{key}"', f"`{key}`"])
-        question = choose(rng, rng.choice(ASK_KEY) + rng.choice(ASK_ONLY)).replace("{k}", spoken)
+        asked = choose(rng, rng.choice(ASK_KEY) + rng.choice(ASK_ONLY))
+        if rng.random() < 0.2:
+            asked = choose(rng, "[Your|The|My] [reply|answer|message|wish|output]: [only |just |] the {k}" + rng.choice(ASK_ONLY))
+        question = loosen(rng, asked, lx.all_words()).replace("{k}", spoken)
     call = chat.tool_call_message(made.calls)
     answer_turn = {"role": "tool", "content": content}
     roll = rng.random()
