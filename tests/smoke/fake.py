@@ -294,8 +294,9 @@ class _Handler(BaseHTTPRequestHandler):
         """To the end, whoever still listens; everybody else waits."""
         self.close_connection = True
         with self.server.busy:
-            for event in events[:5]:
-                self._chunk(event)
+            with contextlib.suppress(OSError):
+                for event in events[:5]:
+                    self._chunk(event)
             self.server.closing.wait(BUSY_S)
 
     def _chunk(self, data: bytes) -> None:
