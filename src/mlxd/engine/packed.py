@@ -174,7 +174,7 @@ class PackedEmbedding(Module):
 
     def __init__(self, module: Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.rows = _Rows(module)
+        self.rows = Rows(module)
         self.stand_in = _stand_in(module)
         self.freeze()
 
@@ -189,7 +189,7 @@ class PackedEmbedding(Module):
         return x.astype(mx.float32) @ self.stand_in.transposed
 
 
-class _Rows:
+class Rows:
     """Rows of a weight by their number, as float32; it shares the arrays of the module."""
 
     def __init__(self, module: Module) -> None:

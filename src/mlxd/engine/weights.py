@@ -21,7 +21,7 @@ from mlx.nn.layers.linear import Linear
 from mlx.nn.layers.quantized import QuantizedEmbedding, QuantizedLinear
 
 from ..machine import Memory, backend
-from .packed import PackedEmbedding, PackedLinear, can_pack
+from .packed import PackedEmbedding, PackedLinear, Rows, can_pack
 
 Policy = Literal["auto", "float32", "as-is"]
 Report = Callable[[int, int], None]
@@ -78,10 +78,10 @@ def prepare(
     # What MLX holds already is given back as the new weights are made.
     room = int((memory.available + mx.get_active_memory()) * WEIGHTS_SHARE)
     if policy == "auto" and wanted > room:
-        unpacking = _unpack_each_time(model)
+        _unpack_each_time(model)
         notes.append(
-            f"{unpacking} layers are unpacked for each product, which is slow: as float32 the "
-            f"weights would take {wanted / GIB:.1f} GiB, and {room / GIB:.1f} GiB may be used"
+            f"weights are unpacked for each product, which is slow: as float32 they would take "
+            f"{wanted / GIB:.1f} GiB, and {max(room, 0) / GIB:.1f} GiB may be used"
         )
         return Prepared(found, notes, parameters)
     left = _to_float32(model)
@@ -163,11 +163,18 @@ def _size(module: Module) -> int:
     return sum(a.nbytes for a in module.values() if isinstance(a, mx.array))
 
 
-def _unpack_each_time(model: Module) -> int:
-    layers = [(p, m) for p, m in model.named_modules() if type(m) is QuantizedLinear]
-    for path, module in layers:
-        _replace(model, path, UnpackingLinear(module))
-    return len(layers)
+def _unpack_each_time(model: Module) -> None:
+    """For weights that must stay small: products in float32, from a weight made for the moment."""
+    for path, module in list(model.named_modules()):
+        if type(module) is QuantizedLinear:
+            _replace(model, path, UnpackingLinear(module))
+        elif type(module) is QuantizedEmbedding:
+            _replace(model, path, UnpackingEmbedding(module))
+    for owner, name, array in [found for found in _arrays(model) if found[2].ndim == 1]:
+        # Norms and biases. With them the activations become float32, and a product of those with
+        # a half-precision weight is made in float32 too.
+        if _floating(array) and not _is_quantised(owner):
+            owner[name] = array.astype(mx.float32)
 
 
 def _to_float32(model: Module) -> list[str]:
@@ -176,17 +183,18 @@ def _to_float32(model: Module) -> list[str]:
     Returns the kinds of quantised modules that had to stay.
     """
     left: set[str] = set()
-    for path, module in model.named_modules():
-        if not _is_quantised(module):
-            continue
+    quantised = [(path, m) for path, m in model.named_modules() if _is_quantised(m)]
+    while quantised:
+        path, module = quantised.pop()
         plain = _plain(module)
         if plain is None:
             left.add(type(module).__name__)
         else:
             _replace(model, path, plain)
-    for owner, name, array in list(_arrays(model)):
-        if _floating(array) and array.dtype != mx.float32 and not _is_quantised(owner):
-            owner[name] = array.astype(mx.float32)
+        del module, plain
+    for owner, name in [(owner, name) for owner, name, _ in _arrays(model)]:
+        if _floating(owner[name]) and owner[name].dtype != mx.float32 and not _is_quantised(owner):
+            owner[name] = owner[name].astype(mx.float32)
             mx.eval(owner[name])
     mx.clear_cache()
     return sorted(left)
@@ -250,3 +258,22 @@ class UnpackingLinear(Module):
             return few
         y: mx.array = x.astype(mx.float32) @ dequantised(self.inner).T
         return y + self.inner.bias if "bias" in self.inner else y
+
+
+class UnpackingEmbedding(Module):
+    """The same for an embedding that is the output layer too."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.inner = module
+        self.rows = Rows(module)
+
+    def __call__(self, ids: mx.array) -> mx.array:
+        return self.rows(ids)
+
+    def as_linear(self, x: mx.array) -> mx.array:
+        if x.size // x.shape[-1] < UNPACK_FROM_ROWS:
+            few: mx.array = self.inner.as_linear(x)
+            return few
+        y: mx.array = x.astype(mx.float32) @ dequantised(self.inner).T
+        return y
