@@ -259,6 +259,32 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> Non
     raw.close()
 
 
+async def test_a_pipeline_of_a_client_that_left_is_cancelled(gateway: Gateway) -> None:
+    """Also what came before the last request of it."""
+    raw = await Raw.open(gateway.port)
+    gateway.service.cancel_seen.clear()
+    for _ in range(3):
+        await raw.post(with_prompt(b'"[[wait 60]] for ever"'))
+    async with asyncio.timeout(5), gateway.service.progressed:
+        await gateway.service.progressed.wait_for(lambda: gateway.service.running > 0)
+    before = len(gateway.service.submitted)
+    raw.abort()
+    async with asyncio.timeout(5):
+        await gateway.service.cancel_seen.wait()
+    await gateway.still_works()
+    assert len(gateway.service.submitted) == before + 1
+
+
+async def test_a_pipeline_without_end_is_cut_off(gateway: Gateway) -> None:
+    raw = await Raw.open(gateway.port)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(40):
+            await raw.post(with_prompt(b'"[[wait 60]] for ever"'))
+    assert await raw.ended()
+    raw.close()
+    await gateway.still_works()
+
+
 async def test_http_1_0_and_expect_continue(gateway: Gateway) -> None:
     raw = await Raw.open(gateway.port)
     await raw.send(b"GET /health HTTP/1.0\r\n\r\n")

@@ -3,12 +3,18 @@
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from .errors import ApiError
 
 # Several times what proxies allow; no client of this API comes near.
 MAX_HEAD_BYTES = 64 * 1024
+# Requests that may wait on one connection behind the one that is being answered.
+MAX_PIPELINED = 16
 
 
 class Protocol(HttpToolsProtocol):
@@ -21,6 +27,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = self._fields_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -29,6 +36,12 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
         super().connection_lost(exc)
+        self.pipeline.clear()
+        # uvicorn tells the last request of a pipeline, which is not the one that does work.
+        cycle = self._answering
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -52,6 +65,15 @@ class Protocol(HttpToolsProtocol):
         # Where the app has to give up a client that no longer reads: closing would wait for it.
         self.scope["extensions"] = {"mlxd.abort": self.transport.abort}  # type: ignore[dict-item]
         super().on_headers_complete()
+        if len(self.pipeline) > MAX_PIPELINED:
+            self.transport.abort()
+        elif self.pipeline:
+            # uvicorn would stop reading here, and not see that the client leaves.
+            self.flow.resume_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         self._in_head = True
