@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from mlxd.smoke import nonce, pictures
 
 _ECHO = re.compile(r"(?:nothing else: |Reply only |只输出 |请只回复：)(.+)$", re.DOTALL)
-_GET = re.compile(r"[Gg]et the ([a-z ]+?) of (?:the |door |order )([\w-]+)")
+_GET = re.compile(r"(?:[Gg]et|is) the ([a-z ]+?) of (?:the |door |order )([\w-]+)")
 _TOLD = re.compile(r'(\w+) is ("[^"]*"|true|false|\d+)')
 _PIECE = re.compile(r"\s*\S{1,4}|\s+")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from . import smoke
 from .quick import settings_from
 
 app = typer.Typer(
@@ -128,6 +129,11 @@ def bench(
         as_json=json,
     )
     raise SystemExit(code)
+
+
+app.command("smoke", cls=smoke.Command, epilog="Example: mlxd smoke --url http://127.0.0.1:8080")(
+    smoke.smoke
+)
 
 
 @models.command("ls", epilog="Example: mlxd models ls --json")

@@ -46,7 +46,7 @@ def tool(name: str, description: str, properties: dict[str, str]) -> dict[str, A
     }
 
 
-ONLY = "Then reply with only the value that it returned."
+ONLY = "Use the tool, and reply with only the value."
 
 
 def _access_code(nonces: Nonces) -> Scene:
@@ -55,7 +55,7 @@ def _access_code(nonces: Nonces) -> Scene:
         "get_access_code",
         tool("get_access_code", "Get the access code of a door.", {"door": "Name of the door"}),
         {"door": door},
-        f"Get the access code of door {door} with the tool. {ONLY}",
+        f"What is the access code of door {door}? {ONLY}",
         json.dumps({"access_code": value}),
         value,
     )
@@ -71,7 +71,7 @@ def _tracking(nonces: Nonces) -> Scene:
             {"order_id": "Id of the order"},
         ),
         {"order_id": order},
-        f"Get the tracking number of order {order} with the tool. {ONLY}",
+        f"What is the tracking number of order {order}? {ONLY}",
         json.dumps({"tracking_number": value}),
         value,
     )
@@ -83,7 +83,7 @@ def _serial(nonces: Nonces) -> Scene:
         "get_serial_number",
         tool("get_serial_number", "Get the serial number of an item.", {"item": "The item"}),
         {"item": item},
-        f"Get the serial number of the {item} with the tool. {ONLY}",
+        f"What is the serial number of the {item}? {ONLY}",
         json.dumps({"serial_number": value}),
         value,
     )

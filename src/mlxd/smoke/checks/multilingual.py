@@ -2,6 +2,7 @@
 
 from ..check import Probe, Suite, echo, exactly
 from ..faults import Fault
+from ..nonce import ITEMS
 
 suite = Suite("multilingual", ("English and Chinese", "中英文"))
 BROKEN = "�"
@@ -15,7 +16,8 @@ BROKEN = "�"
     mark=0.5,
 )
 async def english(probe: Probe) -> str:
-    text = probe.expect(f"The code of the {probe.nonces.word()} is {probe.nonces.code()}")
+    item, count = probe.nonces.choice(ITEMS), probe.nonces.number(2, 99)
+    text = probe.expect(f"The {item} from {probe.nonces.word()} stood {count} steps away.")
     return exactly(await probe.chat(echo(text)), text)
 
 
@@ -27,7 +29,8 @@ async def english(probe: Probe) -> str:
     mark=0.5,
 )
 async def chinese(probe: Probe) -> str:
-    text = probe.expect(f"今天的验证码是{probe.nonces.code()}")
+    birds, cats = probe.nonces.number(2, 99), probe.nonces.number(2, 99)
+    text = probe.expect(f"我今天看见了{birds}只小鸟和{cats}只小猫。")
     return exactly(await probe.chat(f"请只回复：{text}"), text)
 
 
