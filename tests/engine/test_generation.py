@@ -2,8 +2,11 @@
 
 import random
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.engine.harness import GREEDY, Engine, engine
 
@@ -256,9 +259,7 @@ def test_an_engine_without_a_gateway_ends_by_itself(text_model: Path) -> None:
         assert started.process.returncode == 0, moment
 
 
-def test_a_damaged_model_ends_requests_with_the_reason_and_stays_alive(
-    tmp_path: Path, text_model: Path
-) -> None:
+def test_a_damaged_model_is_never_called_ready(tmp_path: Path, text_model: Path) -> None:
     import shutil
 
     import mlx.core as mx
@@ -269,12 +270,14 @@ def test_a_damaged_model_ends_requests_with_the_reason_and_stays_alive(
     name = "model.layers.1.mlp.down_proj.weight"
     weights[name] = weights[name] * float("nan")
     mx.save_safetensors(str(damaged / "model.safetensors"), weights, {"format": "mlx"})
-    with engine(damaged) as started:
-        for seed in (1, 2):
-            failed = started.ask(prompt(6, seed)).failed
-            assert failed is not None
-            assert failed.blame == "engine"
-            assert "not a number" in failed.message
+    started = Engine(damaged)
+    started.until_gone()
+    failed = started.answers[0].failed
+    assert failed is not None
+    assert failed.code == "cannot_load"
+    assert "not a number" in failed.message
+    started.close()
+    assert started.hello is None
 
 
 def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
@@ -285,6 +288,27 @@ def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     assert "config.json" in failed.message
     started.close()
     assert started.process.returncode == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
+def test_a_stopped_engine_dies_with_its_gateway(text_model: Path) -> None:
+    """The gateway here is a process of its own that starts an engine, stops it, and is killed."""
+    script = (
+        "import os, signal, sys, time\n"
+        "from pathlib import Path\n"
+        "from tests.engine.harness import Engine\n"
+        "started = Engine(Path(sys.argv[1])).ready()\n"
+        "started.process.send_signal(signal.SIGSTOP)\n"
+        "print(started.process.pid, flush=True)\n"
+        "signal.pause()\n"
+    )
+    command = [sys.executable, "-c", script, str(text_model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as gateway:
+        assert gateway.stdout is not None
+        engine_process = psutil.Process(int(gateway.stdout.readline()))
+        gateway.kill()
+        psutil.wait_procs([engine_process], timeout=2)
+        assert not engine_process.is_running()
 
 
 def test_a_killed_engine_is_seen_at_once(text_model: Path) -> None:

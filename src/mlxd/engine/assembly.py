@@ -1,5 +1,6 @@
 """Puts an engine together: loads the model, warms it up, and connects the threads."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # Rows in one batch: past this a step on a CPU takes so long that streams feel slow.
 CPU_ROWS, ACCELERATOR_ROWS = 16, 64
+# Prompt tokens of a chunk before it is known how fast this model reads here.
+CPU_FIRST_CHUNK, ACCELERATOR_FIRST_CHUNK = 256, 512
 # Of the memory that is left once the model is loaded, what requests may hold.
 KV_SHARE = 0.6
 # Of what requests may hold, what finished ones may keep for the next turn of a conversation.
@@ -179,8 +182,10 @@ def _room() -> int:
     if device_kind() == "cpu":
         return memory().available
     info = mx.device_info()
-    most = info.get("max_recommended_working_set_size") or info.get("memory_size") or 0
-    return max(int(most) - mx.get_active_memory(), 0)
+    if "free_memory" in info:  # CUDA: others may use the card too
+        return int(info["free_memory"])
+    metal = info.get("max_recommended_working_set_size") or info.get("memory_size") or 0
+    return max(int(metal) - mx.get_active_memory(), 0)
 
 
 def _limits(settings: "Settings") -> Limits:
@@ -192,6 +197,7 @@ def _limits(settings: "Settings") -> Limits:
         kv_bytes=kv_bytes,
         prefix_bytes=prefix if prefix is not None else int(kv_bytes * PREFIX_SHARE),
         prefill_chunk=settings.prefill_chunk,
+        first_chunk=CPU_FIRST_CHUNK if device_kind() == "cpu" else ACCELERATOR_FIRST_CHUNK,
     )
 
 
@@ -218,7 +224,8 @@ def _number(found: dict[str, Any], name: str) -> float | None:
 def _versions() -> dict[str, str]:
     named = {"mlxd": __version__, "python": platform.python_version()}
     for package in ("mlx", "mlx-lm", "mlx-vlm"):
-        named[package] = importlib.metadata.version(package)
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            named[package] = importlib.metadata.version(package)
     return named
 
 

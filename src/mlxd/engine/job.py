@@ -6,7 +6,6 @@ from typing import Any
 
 from mlxd.wire import Failed, Priority, Submit
 
-from .prefix import Key
 from .sampling import RowSampling
 from .text import Matcher, Reply
 
@@ -38,7 +37,6 @@ class Job:
 
     # from the preparer
     prompt: list[int] = field(default_factory=list)
-    key: Key | None = None
     vision: Any = None
     sampling: RowSampling = field(default_factory=RowSampling)
     budget: int = 0

@@ -13,9 +13,8 @@ from typing import Any
 
 from mlxd.wire import Chat, Failed, ImagePart, Sampling, Submit, Text
 
-from .backends import ImageReader, picture_key
+from .backends import ImageReader
 from .job import Job, Refused
-from .prefix import key_of
 from .sampling import RowSampling
 from .text import (
     PLAIN,
@@ -122,14 +121,12 @@ class Preparer:
                 raise Refused("this model can't see images", param=pictures[0].where)
             else:
                 job.prompt, job.vision = self._images.read(text, pictures)
-                job.key = picture_key(job.prompt, job.vision)
                 return text
         elif isinstance(submit.input, Text):
             text = submit.input.text
             job.prompt = self._tokenizer.encode(text, add_special=True)
         else:
             text, job.prompt = "", list(submit.input.ids)
-        job.key = key_of(job.prompt)
         return text
 
     def _check(self, job: Job) -> None:

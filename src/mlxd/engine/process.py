@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlxd.machine import prepare_for_mlx
+from mlxd.machine import die_with_parent, prepare_for_mlx
 from mlxd.wire import ChannelClosed, Down, EngineEnd, Failed, Progress, Stop
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    die_with_parent()
     sys.setswitchinterval(SWITCH_SECONDS)
     channel = EngineEnd(socket.socket(fileno=args.fd))
     reader = Reader(channel)
@@ -111,13 +112,13 @@ def serve(channel: EngineEnd, reader: Reader, folder: Path, settings: Settings) 
     notes = prepare_for_mlx(settings.blas)
     from .assembly import assemble
     from .backends import CannotLoad
-    from .step import GivenUp
+    from .step import GivenUp, WarmUpFailed
     from .text import UnusableModel
 
     try:
         made = assemble(channel, folder, settings, notes, began)
-    except (CannotLoad, UnusableModel) as error:
-        log.error("%s", error)
+    except (CannotLoad, UnusableModel, WarmUpFailed) as error:
+        log.error("%s: %s", folder, error)
         channel.send(Failed(0, "engine", str(error), code="cannot_load"))
         return EXIT_CANNOT_LOAD
     except Exception as error:

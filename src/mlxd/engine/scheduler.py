@@ -77,11 +77,12 @@ class ChunkSizer:
     also how long a cancellation or a new short request can have to wait. Prompts that end within
     the chunk may take `burst_seconds` in any case: their rows are worth a short pause.
 
-    A chunk's time is taken as a + b·tokens: reading the weights costs the same for one token as
-    for sixteen.
+    `first` is the size before anything was learnt. A chunk's time is taken as a + b·tokens:
+    reading the weights costs the same for one token as for sixteen.
     """
 
     most: int = 2048
+    first: int = 256
     least: int = 8
     quiet_seconds: float = 0.5
     burst_seconds: float = 0.1
@@ -95,7 +96,7 @@ class ChunkSizer:
 
     def size(self, running: bool) -> int:
         limit = self.stall_factor * self.decode_seconds if running else self.quiet_seconds
-        return self._within(limit, unknown=64 if running else 256)
+        return self._within(limit, unknown=64 if running else self.first)
 
     def burst(self, running: bool) -> int:
         """The most tokens for prompts that all end within this chunk."""

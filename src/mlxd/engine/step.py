@@ -14,16 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 import mlx.core as mx
 
-from mlxd.wire import Failed, Progress
+from mlxd.wire import Failed, Progress, Submit, Tokens
 
 from . import kv
 from .backends import Backend, Sequence, picture_key
 from .batch import Batch, Flight, Read, Row
 from .job import Job
 from .prefix import Key, PrefixCache, key_of
+from .sampling import RowSampling
 from .scheduler import (
     ChunkSizer,
     Room,
@@ -34,7 +36,7 @@ from .scheduler import (
     urgency,
 )
 from .text import GrammarFault
-from .writer import Reason, Writer
+from .writer import Reason, Top
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class Limits:
     kv_bytes: int
     prefix_bytes: int
     prefill_chunk: int = 2048
+    first_chunk: int = 256
 
 
 @dataclass(eq=False)
@@ -85,10 +88,33 @@ class Prefill:
         return not self.sequence.features and self.left > 0
 
 
+class Says(Protocol):
+    """Where the step thread's tokens go: the writer, or nowhere while warming up."""
+
+    def token(
+        self, job: Job, token: int, logprob: float | None, top: Top, reason: Reason | None
+    ) -> None: ...
+    def flush(self) -> None: ...
+    def failed(self, job: Job, failed: Failed) -> None: ...
+
+
+class _Silent:
+    """Takes the tokens of warming up; a fault there is a fault of the model."""
+
+    def token(self, *_: object) -> None: ...
+    def flush(self) -> None: ...
+    def failed(self, job: Job, failed: Failed) -> None:
+        raise WarmUpFailed(failed.message)
+
+
+class WarmUpFailed(Exception):
+    """The model can't generate."""
+
+
 @dataclass
 class Stepper:
     backend: Backend
-    writer: Writer
+    writer: Says
     limits: Limits
     report: Callable[[Progress], None]
     inbox: queue.SimpleQueue[Job | Signal] = field(default_factory=queue.SimpleQueue)
@@ -98,7 +124,7 @@ class Stepper:
         self.waiting: list[Job] = []
         self.prefills: list[Prefill] = []
         self.prefix = PrefixCache(self.limits.prefix_bytes)
-        self.sizer = ChunkSizer(most=self.limits.prefill_chunk)
+        self.sizer = self._new_sizer()
         self.bytes_per_token = 1
         self.steps = 0
         self._stopping = False
@@ -115,18 +141,35 @@ class Stepper:
     # --- the loop ----------------------------------------------------------------------------
 
     def warm_up(self) -> None:
-        """Generate one token, so that ready means ready, and learn what a token costs."""
+        """Generate a few tokens the way requests do, so that ready means ready: alone and
+        together, greedy and drawn. Kernels that are compiled at run time are compiled here."""
         cache = self.backend.make_cache()
-        tokens = [0] * 9
-        sequence = self.backend.begin(tokens, None, 0)
-        self.backend.prefill(sequence, 0, len(tokens) - 1, cache)
+        self.backend.prefill(self.backend.begin([0] * 9, None, 0), 0, 8, cache)
         mx.eval(kv.arrays(cache))
-        logits = self.backend.decode(mx.array([0], dtype=mx.uint32), cache, self._no_delta())
-        mx.eval(mx.argmax(logits, axis=-1))
         self.bytes_per_token = max(1, kv.bytes_per_token(cache))
+        settings = [RowSampling(), RowSampling(temperature=1.0, top_k=20, top_p=0.8), RowSampling()]
+        for together in (settings[:1], settings):
+            for place, sampling in enumerate(together):
+                job = Job(Submit(0, Tokens([0])), sampling=sampling, budget=3)
+                job.prompt = [place] * (7 + place)  # so that lengths differ and nothing is cached
+                self.waiting.append(job)
+            self._run_silently()
+        self.prefix = PrefixCache(self.limits.prefix_bytes)
+        self.sizer = self._new_sizer()
+        self._clock = None
 
-    def _no_delta(self) -> mx.array | None:
-        return mx.zeros((1, 1), dtype=mx.int32) if self.backend.has_rope_delta else None
+    def _new_sizer(self) -> ChunkSizer:
+        return ChunkSizer(most=self.limits.prefill_chunk, first=self.limits.first_chunk)
+
+    def _run_silently(self) -> None:
+        writer, self.writer = self.writer, _Silent()
+        try:
+            while self.waiting or self._busy:
+                self._admit()
+                self._decode()
+                self._prefill_some()
+        finally:
+            self.writer = writer
 
     def run(self) -> None:
         """Until told to stop."""

@@ -5,8 +5,9 @@ from .compiler import find_compiler
 from .cores import available_cores
 from .device import backend, prepare_for_mlx
 from .kept import CannotMake
-from .products import Kernels, kernels
 from .memory import Memory, memory
+from .process import die_with_parent
+from .products import Kernels, kernels
 
 __all__ = [
     "Blas",
@@ -15,6 +16,7 @@ __all__ = [
     "Memory",
     "available_cores",
     "backend",
+    "die_with_parent",
     "find_compiler",
     "kernels",
     "memory",
