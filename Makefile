@@ -8,11 +8,8 @@ help: ## Show the targets
 install: ## Install everything that serving and developing need into .venv
 	@$(UV) sync --frozen --quiet
 
-serve: install models/tiny/model.safetensors ## Start the service on a model
-	$(RUN) mlxd serve --model models/tiny
-
-models/tiny/model.safetensors:
-	@$(RUN) python -m bench.models models/tiny --shape tiny
+serve: install ## Start the service on the bundled model
+	$(RUN) mlxd serve
 
 format: install ## Rewrite the sources in the house style
 	$(RUN) ruff check --fix .
