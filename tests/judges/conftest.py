@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,13 @@ PATIENCE = {"MLXD_SERVER_HEADER_TIMEOUT": "2", "MLXD_SERVER_BODY_TIMEOUT": "2"}
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text model and a vision model, of random weights."""
+    """A folder with a text, a vision and an embedding model, of random weights."""
     folder = tmp_path_factory.mktemp("models")
     for name in ("tiny", "tiny-vl"):
         write_model(folder / name, SHAPES[name])
+    # What makes a language model one for embeddings, in the files of sentence-transformers.
+    shutil.copytree(folder / "tiny", folder / "tiny-embed")
+    (folder / "tiny-embed" / "modules.json").write_text("[]")
     return folder
 
 
@@ -24,6 +28,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The one service that all judges share."""
     home = tmp_path_factory.mktemp("home")
-    made = Service([models / "tiny", models / "tiny-vl"], home, PATIENCE)
+    made = Service([models / n for n in ("tiny", "tiny-vl", "tiny-embed")], home, PATIENCE)
     yield made
     made.close()
