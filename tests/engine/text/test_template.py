@@ -155,6 +155,7 @@ def test_clients_do_not_replace_the_models_own_tokens(tokenizer: Tokenizer) -> N
         "[1]",
         '"x"',
         "{'a': 1}",
+        '{"a": ' * 101 + "1" + "}" * 101,
         "[" * 100_000,
         '{"a": ' * 2000 + "1" + "}" * 2000,
         r'{"a": "\ud800"}',

@@ -28,6 +28,9 @@ RESERVED = frozenset(
      "continue_final_message", "tokenize", "return_dict", "conversation"}
 )  # fmt: skip
 
+# Of the arguments of an earlier call: more than any tool's schema has.
+MAX_DEPTH = 100
+
 REASONING = frozenset(marker for pair in THINKING for marker in pair)
 
 # An added token that a template writes itself, such as <tool_call>, is as good as a special one.
@@ -83,7 +86,24 @@ def _arguments(call: wire.ToolCall, where: str) -> dict[str, Any]:
         raise InvalidChat(f"{told} are nested too deep", where) from error
     if not isinstance(arguments, dict):
         raise InvalidChat(f"{told} must be an object", where)
+    if _deeper(arguments, MAX_DEPTH):
+        raise InvalidChat(f"{told} are nested deeper than {MAX_DEPTH} levels", where)
     return arguments
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """What comes after walks values recursively, this must not."""
+    level = [value]
+    for _ in range(levels):
+        level = [
+            below
+            for one in level
+            for below in (one.values() if isinstance(one, dict) else one)
+            if isinstance(below, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _message(message: wire.Message, place: int) -> dict[str, Any]:
