@@ -1,7 +1,6 @@
 """What differs between machines, behind one door. Importing it imports neither MLX nor NumPy."""
 
 from .blas import Blas, open_blas, symbol_owner
-from .compiler import find_compiler
 from .cores import available_cores
 from .device import backend, prepare_for_mlx
 from .kept import CannotMake
@@ -17,7 +16,6 @@ __all__ = [
     "available_cores",
     "backend",
     "die_with_parent",
-    "find_compiler",
     "kernels",
     "memory",
     "open_blas",
