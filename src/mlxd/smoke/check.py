@@ -55,7 +55,8 @@ class Probe:
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         made: dict[str, Any] = {
-            "model": self.model,
+            # Where none is listed or named, a server of one model takes its own.
+            "model": self.model or None,
             "messages": messages,
             "max_tokens": self.options.max_tokens,
             "temperature": self.options.temperature,

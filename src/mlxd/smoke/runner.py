@@ -148,7 +148,7 @@ class Runner:
         )
         found = _pick(data, self.target.model)
         self.target.listed = {name: found[name] for name in found if name != "object"}
-        self.target.model = self.target.model or str(found.get("id") or "default")
+        self.target.model = self.target.model or str(found.get("id") or "")
 
     async def _check(self, server: Server, check: Check, result: CheckResult) -> None:
         auto = self._plan.rounds == "auto" and check.kind == "behaviour"

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..answer import json_object, refuse_errors
 from ..check import Probe, Suite, skip_if_lacking
-from ..faults import Fault
+from ..faults import Fault, Skip
 
 suite = Suite("embeddings", ("Embeddings", "向量嵌入"))
 
@@ -35,10 +35,10 @@ async def vectors(probe: Probe) -> str:
 
 
 async def _embed(probe: Probe, given: str | list[str]) -> list[list[float]]:
-    body = {"model": probe.model, "input": given}
+    body = {"model": probe.model or None, "input": given}
     reply = await probe.send("POST", "/v1/embeddings", body)
     if reply.status in (404, 405, 501):
-        skip_if_lacking(reply, "embeddings")
+        raise Skip(f"the server has no embeddings: HTTP {reply.status} at /v1/embeddings")
     skip_if_lacking(reply, "this model for embeddings")
     refuse_errors(reply)
     data: Any = json_object(reply).get("data")

@@ -25,6 +25,8 @@ async def models(probe: Probe) -> str:
             raise Fault("wire_format", f"an entry of /v1/models without an id: {one}")
         names += [one["id"], *(one.get("aliases") or ()), str(one.get("path") or "")]
     probe.expect(probe.model)
+    if not probe.model:
+        raise Fault("wire_format", "/v1/models names no model")
     if probe.model not in names:
         listed = ", ".join(name for name in names if name) or "nothing"
         raise Fault("wire_format", f"{probe.model!r} is served but not listed", got=listed)

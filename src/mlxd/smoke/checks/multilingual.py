@@ -25,12 +25,13 @@ async def english(probe: Probe) -> str:
     "chinese",
     ("A Chinese sentence, word for word", "逐字重复中文句子"),
     ("the sentence", "该句"),
-    rounds=2,
+    rounds=4,
     mark=0.5,
 )
 async def chinese(probe: Probe) -> str:
-    birds, cats = probe.nonces.number(2, 99), probe.nonces.number(2, 99)
-    text = probe.expect(f"我今天看见了{birds}只小鸟和{cats}只小猫。")
+    count = probe.nonces.number(2, 99)
+    sentences = (f"明天早上{count}点在公园见面。", f"我今天看见了{count}只小鸟和一只小猫。")
+    text = probe.expect(sentences[probe.number % 2])
     return exactly(await probe.chat(f"请只回复：{text}"), text)
 
 

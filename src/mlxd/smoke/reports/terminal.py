@@ -11,6 +11,8 @@ from .markdown import conclusion, percent, rounds_of
 from .texts import Lang, Texts
 
 COLOURS = {"PASS": "green", "FAIL": "red", "ERROR": "yellow", "SKIPPED": "dim"}
+# The reports have all of it.
+LINE_CHARACTERS = 240
 MARKS = {"PASS": "●", "FAIL": "✗", "ERROR": "!", "SKIPPED": "·"}
 
 
@@ -41,6 +43,7 @@ class Live:
             if worst:
                 cause = self._say.category(worst.category)
                 text = f"{cause}: {worst.message}" if cause else worst.message
+                text = _first_line(text)
                 got = f"  ← {worst.got[:100]!r}" if worst.got else ""
                 self._console.print(f"      [red]{escape(text)}[/red]{escape(got)}", soft_wrap=True)
 
@@ -63,8 +66,13 @@ class Live:
     def _line(self, result: CheckResult) -> str:
         verdict = f"[{COLOURS[result.verdict]}]{result.verdict:7}[/]"
         seconds = sum(one.seconds for one in result.rounds)
-        why = f"  {escape(result.reason)}" if result.reason else ""
+        why = f"  {escape(_first_line(result.reason))}" if result.reason else ""
         return f"  {verdict} {result.id:24} {rounds_of(result):>6}  {seconds:6.2f} s{why}"
+
+
+def _first_line(text: str) -> str:
+    first, more, _ = text.partition("\n")
+    return first[:LINE_CHARACTERS] + ("…" if more or len(first) > LINE_CHARACTERS else "")
 
 
 def summary(console: Console, report: Report, lang: Lang) -> None:
