@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from ..result import Report, to_json
+from .html import html
+from .junit import junit
 from .markdown import markdown
 from .terminal import Live, summary
 from .texts import Lang, Texts
@@ -16,7 +18,9 @@ Render = Callable[[Report, Lang], str]
 # By the name of the format: the file's ending, and how it is made.
 RENDER: dict[str, tuple[str, Render]] = {
     "md": (".md", markdown),
+    "html": (".html", html),
     "json": (".json", _json),
+    "junit": (".xml", junit),
 }
 
 __all__ = ["RENDER", "Lang", "Live", "Texts", "markdown", "summary"]

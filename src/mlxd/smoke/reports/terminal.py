@@ -94,6 +94,8 @@ def summary(console: Console, report: Report, lang: Lang) -> None:
     console.print()
     console.print(table)
     for run in report.runs:
+        if len(report.runs) > 1:
+            console.print(f"\n[bold]{escape(run.target.name)}[/bold]")
         for paragraph in conclusion(run, say):
             console.print()
             console.print(paragraph, markup=False, highlight=False, soft_wrap=True)
