@@ -215,6 +215,7 @@ NOT_IN_ANSWERS = {"cannot_load", "device_failed"}
 CODES = {
     "body_timeout": ("408", "The body came too slowly."),
     "body_too_large": ("413", "The body is over `server.body_limit`."),
+    "capability_not_found": ("404", "There is no capability of this name."),
     "context_length_exceeded": ("400", "The prompt does not fit into the model's context."),
     "engine_error": ("500", "The engine failed at this request; the message is its own."),
     "engine_unavailable": ("503", "The model's engine failed, or the service is stopping."),
@@ -239,5 +240,6 @@ CODES = {
     "origin_not_allowed": ("403", "The `Origin` header names a page that is not allowed."),
     "out_of_memory": ("503", "There was not enough memory just now."),
     "overloaded": ("429", "Too many requests run or wait already."),
+    "state_not_kept": ("503", "A change could not be written down, so it was not made."),
     "unsupported_parameter": ("400", "A known parameter that can't be honoured here."),
 }
