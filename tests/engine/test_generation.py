@@ -158,6 +158,23 @@ def test_a_cancelled_request_frees_its_row_at_once(text_engine: Engine) -> None:
     assert not text_engine.answers[request].over
 
 
+def test_answers_cut_off_at_any_moment_leave_nothing_wrong_in_the_cache(
+    text_engine: Engine, text_model: Path
+) -> None:
+    """Each cut leaves its row's state for the next turn; it must be what its tokens say."""
+    begun, warm = [], []
+    for i in range(80):
+        trunk = prompt(24, 400 + i)
+        request = text_engine.submit(trunk, sampling=drawn(i), max_tokens=300)
+        while len(text_engine.answers[request].tokens) <= i % 7:
+            text_engine.receive()
+        text_engine.cancel(request)
+        begun.append(trunk + text_engine.answers[request].tokens)
+        warm.append(text_engine.ask(begun[-1], max_tokens=4).tokens)
+    with engine(text_model, prefix_bytes=0) as plain:
+        assert [plain.ask(p, max_tokens=4).tokens for p in begun] == warm
+
+
 def test_background_requests_do_not_keep_chat_waiting(text_model: Path) -> None:
     with engine(text_model, rows=2) as started:
         slow = [

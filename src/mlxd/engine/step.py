@@ -369,13 +369,16 @@ class Stepper:
             return False
         reads = flight.read()
         self._faults = 0
-        ended = [r.row for r in reads if not r.row.job.cancelled and self._ends(r)]
+        ended = [r.row for r in reads if self._ends(r)]
         self.writer.flush()
         self._end(ended)
         return bool(reads)
 
     def _ends(self, read: Read) -> bool:
         """Take a row's token; true when nothing more is to come from it."""
+        read.row.job.generated.append(read.token)  # it is fed already, wanted or not
+        if read.row.job.cancelled:
+            return False  # dropped at the beginning of the next round
         if not read.healthy:
             self._sick(read.row)
             return True
@@ -388,7 +391,6 @@ class Stepper:
     def _accept(self, read: Read) -> bool:
         """Take one token; true when it was the row's last."""
         job = read.row.job
-        job.generated.append(read.token)
         finish: Reason | None = None
         if read.token in job.eos or self._follow(job, read.token):
             finish = "stop"
@@ -421,6 +423,7 @@ class Stepper:
 
     def _remember(self, row: Row) -> None:
         """Keep what a finished row computed: the next turn of its conversation begins with it."""
+        assert row.fed <= len(row.job.tokens), "a cache must not hold tokens that its key lacks"
         if self.prefix.budget:
             self.prefix.store(self._key(row.job, row.fed), self.batch.take_cache(row))
 
