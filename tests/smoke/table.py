@@ -1,16 +1,18 @@
-"""Writes docs/reference/smoke-mutants.md: python -m tests.smoke.table"""
+"""Writes what docs/reference/ has of smoke: python -m tests.smoke.table"""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlxd.smoke import Run
+from mlxd.smoke import Run, json_schema
 from mlxd.smoke.reports import Texts
 
 from .judging import judged
 from .mutants import MUTANTS, Mutant
 
 PATH = Path(__file__).parents[2] / "docs" / "reference" / "smoke-mutants.md"
+SCHEMA = PATH.with_name("smoke-result.schema.json")
 
 HEAD = """# Faults that `mlxd smoke` has been shown to find
 
@@ -40,6 +42,7 @@ async def _write() -> None:
     made = table([(mutant, await judged(mutant)) for mutant in MUTANTS])
     PATH.parent.mkdir(parents=True, exist_ok=True)
     PATH.write_text(made, encoding="utf-8")
+    SCHEMA.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

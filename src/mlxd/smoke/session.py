@@ -77,6 +77,7 @@ class Session:
             started = await stack.enter_async_context(served(model))
             target.url, target.command, target.started_by_us = started.url, started.command, True
 
+        self._observer.starting(model)
         self._starting = task = asyncio.create_task(start())
         try:
             await task

@@ -24,6 +24,10 @@ class Live:
         self._say = Texts(lang)
         self._live = console.is_terminal
 
+    def starting(self, model: str) -> None:
+        named = f" --model {model}" if model else ""
+        self._console.print(f"starting mlxd serve{named} …", markup=False, soft_wrap=True)
+
     def run_began(self, target: Target, results: Sequence[CheckResult]) -> None:
         name = f"{target.name}: {target.model}  {target.url}"
         self._console.print(f"\n[bold]{escape(name)}[/bold]")

@@ -1,0 +1,117 @@
+import asyncio
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mlxd.smoke import Report, Run, from_json, json_schema, to_json
+from mlxd.smoke.reports import RENDER, Lang
+from mlxd.smoke.reports.texts import _TEXTS
+
+from .judging import judged
+from .mutants import MUTANTS
+from .table import SCHEMA
+
+LANGS: tuple[Lang, ...] = ("en", "zh")
+
+
+def by_name(name: str) -> Any:
+    return next(mutant for mutant in MUTANTS if mutant.name == name)
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    async def judge() -> list[Run]:
+        return [await judged(), await judged(by_name("call-as-text"))]
+
+    return to_json(Report(runs=asyncio.run(judge())))
+
+
+@pytest.fixture
+def report(data: bytes) -> Report:
+    return from_json(data)
+
+
+def test_the_result_survives_json_and_is_valid_against_its_published_schema(
+    report: Report,
+) -> None:
+    data = to_json(report)
+    assert to_json(from_json(data)) == data
+    published = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert published == json_schema(), f"{SCHEMA} is stale: python -m tests.smoke.table"
+    jsonschema.validate(json.loads(data), published)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("name", list(RENDER))
+def test_every_report_names_every_check_with_its_verdict(
+    name: str, lang: Lang, report: Report
+) -> None:
+    text = RENDER[name][1](report, lang)
+    for run in report.runs:
+        for check in run.checks:
+            assert check.id in text
+    assert "RUNNING" not in text
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_reports_agree_on_the_counts(lang: Lang, report: Report) -> None:
+    failed = sum(run.count("FAIL") for run in report.runs)
+    assert failed
+    suites = ET.fromstring(RENDER["junit"][1](report, lang)).findall("testsuite")
+    assert sum(int(suite.get("failures", "")) for suite in suites) == failed
+    assert len(ET.fromstring(RENDER["junit"][1](report, lang)).findall(".//failure")) == failed
+    markdown = RENDER["md"][1](report, lang)
+    rows = [line for line in markdown.splitlines() if re.match(r"\| [a-z-]+\.[a-z-]+ \|", line)]
+    assert sum(line.split(" | ")[4] == "FAIL" for line in rows if line.count(" | ") == 5) == failed
+
+
+def test_a_failed_round_can_be_repeated_from_the_report(report: Report) -> None:
+    check = next(one for one in report.runs[1].checks if one.verdict == "FAIL")
+    one = next(one for one in check.rounds if one.verdict == "FAIL")
+    exchange = one.exchanges[0]
+    assert exchange.request["messages"]
+    assert exchange.response
+    assert exchange.seconds > 0
+    assert exchange.curl.startswith("curl ")
+    for name in ("md", "html"):
+        text = RENDER[name][1](report, "en")
+        assert "curl -sS" in text
+        assert "tool_call" in text
+
+
+def test_every_sentence_is_there_in_both_languages() -> None:
+    for key, (english, chinese) in _TEXTS.items():
+        names = [set(re.findall(r"{(\w+)}", text)) for text in (english, chinese)]
+        assert names[0] == names[1], key
+        assert english, key
+        assert chinese, key
+
+
+class _Loads(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.outside += [f"{tag} {key}" for key, _ in attrs if key in ("src", "href", "onload")]
+        if tag in ("script", "link", "img", "iframe"):
+            self.outside.append(tag)
+
+
+def test_the_html_loads_nothing_and_runs_nothing_that_a_model_said(report: Report) -> None:
+    report.runs[0].checks[0].rounds[0].got = "<script>alert(1)</script><img src=x>"
+    parser = _Loads()
+    parser.feed(RENDER["html"][1](report, "en"))
+    assert parser.outside == []
+
+
+def test_control_characters_do_not_break_the_xml(report: Report) -> None:
+    failing = next(one for one in report.runs[1].checks if one.verdict == "FAIL")
+    failing.rounds[0].message = "\x00 \x1b[31m \ud800 ]]>"
+    ET.fromstring(RENDER["junit"][1](report, "en"))
