@@ -162,7 +162,7 @@ class Preparer:
             raise Refused(
                 f"prompt and answer may take {needed} tokens, but the memory set aside holds "
                 f"{self._bounds.kv_tokens}; shorten the prompt, lower max_tokens, or give the "
-                "model more memory (engine.kv_bytes)",
+                "model more memory (setting engine.kv_budget)",
                 param=param if len(job.prompt) > self._bounds.kv_tokens else "max_tokens",
                 code="memory_exceeded",
             )
