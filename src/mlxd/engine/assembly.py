@@ -18,7 +18,7 @@ from mlxd.machine import memory
 from mlxd.wire import Down, EngineEnd, Failed, Hello, Progress, Sampling
 
 from . import attention, backends, embedding
-from .backends.base import arrays_of, read_config
+from .backends.base import read_config
 from .embedding import EmbeddingEngine, Encoder
 from .engine import Engine, Jobs, tell_ended
 from .job import Job
@@ -82,7 +82,7 @@ def _embedding(channel: EngineEnd, encoder: Encoder, notes: list[str], began: fl
         architecture=str(encoder.config["model_type"]),
         context=encoder.context,
         vocabulary=encoder.tokenizer.vocabulary,
-        parameters=sum(a.size for a in arrays_of(encoder.model)),
+        parameters=encoder.prepared.parameters,
         bytes_per_token=0,
         kv_budget=0,
         capabilities=["embedding"],

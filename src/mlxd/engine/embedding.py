@@ -62,7 +62,7 @@ class Encoder:
             self.model = load_embedding_model(folder, lazy=True)
         except (ValueError, KeyError, TypeError, RuntimeError, ImportError, OSError) as error:
             raise CannotLoad(f"{folder} can't be loaded for embeddings: {error}") from error
-        self.prepared = weights.prepare(self.model, policy, memory())
+        self.prepared = weights.prepare(self.model, policy, memory(), report)
         read_weights(self.model, report)
         self.context = context_length(self.config, folder)
         self.tokenizer = Tokenizer.load(folder)

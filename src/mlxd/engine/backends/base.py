@@ -51,7 +51,7 @@ class Backend(ABC):
 
     @property
     def parameters(self) -> int:
-        return sum(a.size for a in arrays_of(self.model))
+        return self.prepared.parameters
 
     @abstractmethod
     def make_cache(self) -> kv.Cache: ...

@@ -64,7 +64,7 @@ class TextBackend(Backend):
             self.model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
         except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
             raise CannotLoad(f"{folder} can't be loaded by mlx-lm: {error}") from error
-        self.prepared = weights.prepare(self.model, policy, memory())
+        self.prepared = weights.prepare(self.model, policy, memory(), report)
         read_weights(self.model, report)
         text = self.config.get("text_config") or self.config
         self.context = context_length(self.config, folder)

@@ -81,7 +81,7 @@ class VisionBackend(Backend):
             self.model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
         except (ValueError, KeyError, TypeError, RuntimeError, ImportError, OSError) as error:
             raise CannotLoad(f"{folder} can't be loaded by mlx-vlm: {error}") from error
-        self.prepared = weights.prepare(self.model, policy, memory())
+        self.prepared = weights.prepare(self.model, policy, memory(), report)
         read_weights(self.model, report)
         self._language = self.model.language_model
         self.has_rope_delta = hasattr(self._language, "_rope_deltas")
