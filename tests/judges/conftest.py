@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ PATIENCE = {"MLXD_SERVER_HEADER_TIMEOUT": "2", "MLXD_SERVER_BODY_TIMEOUT": "2"}
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text, a vision and an embedding model, of random weights."""
     folder = tmp_path_factory.mktemp("models")
-    for name in ("tiny", "tiny-vl"):
-        write_model(folder / name, SHAPES[name])
+    write_model(folder / "tiny", SHAPES["tiny"])
+    # Its context is short, so that reaching its end is quick.
+    write_model(folder / "tiny-vl", replace(SHAPES["tiny-vl"], context=1024))
     # What makes a language model one for embeddings, in the files of sentence-transformers.
     shutil.copytree(folder / "tiny", folder / "tiny-embed")
     (folder / "tiny-embed" / "modules.json").write_text("[]")

@@ -36,6 +36,8 @@ class Service:
         kept = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
         named = [argument for model in models for argument in ("--model", str(model))]
         self.output: list[str] = []
+        # What each model says to a greeting, which nothing in between may change.
+        self._usual: dict[str, str] = {}
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -121,10 +123,12 @@ class Service:
     # --- judging -----------------------------------------------------------------------------
 
     def unhurt(self, model: str = "tiny") -> None:
-        """The same engine processes answer a normal request, and hold nothing."""
-        answer = self.chat(model, max_tokens=1)
+        """The same engine processes answer a normal request as ever, and hold nothing."""
+        answer = self.chat(model, max_tokens=2, temperature=0)
         assert answer.status_code == 200, answer.text
-        assert answer.json()["usage"]["completion_tokens"] == 1
+        body = answer.json()
+        said = body["choices"][0]["message"]["content"]
+        assert said == self._usual.setdefault(model, said), (self._usual, body)
         assert self._pids() == self.pids, f"an engine was replaced: {self.engines()}"
         self.released()
 
