@@ -9,7 +9,9 @@ from typer._click.exceptions import UsageError
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from mlxd.smoke import Report, Subject
+    from rich.console import Console
+
+    from mlxd.smoke import Report, Run, Subject
 
 # sysexits' EX_USAGE: 1 and 2 already say what became of the checks.
 EXIT_USAGE = 64
@@ -135,7 +137,29 @@ def smoke(
         summary(console, made, lang.value)
         if report:
             console.print(f"\n{report}", markup=False)
+    if not suite:
+        console.quiet = quiet
+        _certify(made.runs[len(earlier) :], console)
     raise SystemExit(made.exit_code)
+
+
+def _certify(runs: list["Run"], console: "Console") -> None:
+    """A run of all suites against an mlxd on this machine says what holds for that model here."""
+    from urllib.parse import urlsplit
+
+    from mlxd.settings import SettingsError, load
+    from mlxd.smoke.certificate import issue, store
+
+    for run in runs:
+        folder = Path(str(run.target.listed.get("path") or ""))
+        here = urlsplit(run.target.url).hostname in ("127.0.0.1", "localhost", "::1")
+        if here and run.target.engine and folder.is_absolute() and folder.is_dir():
+            try:
+                path = store(issue(run, folder), load().data_dir)
+            except (OSError, ValueError, SettingsError) as error:
+                console.print(f"no certificate: {error}", markup=False)
+            else:
+                console.print(f"certificate: {path}", markup=False, soft_wrap=True)
 
 
 def _usage(message: str) -> UsageError:

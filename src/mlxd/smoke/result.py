@@ -84,6 +84,8 @@ class Target(msgspec.Struct, kw_only=True):
     started_by_us: bool = False
     command: list[str] = []
     listed: dict[str, Any] = {}
+    # What mlxd's /status says of the engine: versions, device, dtype. Empty for other servers.
+    engine: dict[str, Any] = {}
 
 
 class Run(msgspec.Struct, kw_only=True):

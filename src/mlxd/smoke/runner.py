@@ -33,13 +33,16 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
     """`rounds` None: as many as each check wants. `time_limit` in seconds, of the whole run."""
 
     suites: Sequence[str] = tuple(SUITES)
+    # Ids of checks; empty for all of the suites.
+    only: Sequence[str] = ()
     rounds: Rounds = None
     mark: float | None = None
     time_limit: float | None = None
     options: Options = Options()
 
     def checks(self) -> list[Check]:
-        return [check for name in self.suites for check in SUITES[name].checks]
+        all_ = [check for name in self.suites for check in SUITES[name].checks]
+        return [check for check in all_ if not self.only or check.id in self.only]
 
 
 class Observer(Protocol):
@@ -151,6 +154,7 @@ class Runner:
         found = _pick(data, self.target.model)
         self.target.listed = {name: found[name] for name in found if name != "object"}
         self.target.model = self.target.model or str(found.get("id") or "")
+        self.target.engine = await _engine(server, str(found.get("id") or ""))
 
     async def _check(self, server: Server, check: Check, result: CheckResult) -> None:
         auto = self._plan.rounds == "auto" and check.kind == "behaviour"
@@ -261,6 +265,15 @@ class Runner:
             cut_short=self._cut,
             own_seconds=round(time.process_time() - self._used, 3),
         )
+
+
+async def _engine(server: Server, model: str) -> dict[str, Any]:
+    try:
+        reply = await server.send("GET", "/status")
+        engine = json.loads(reply.body)["engines"][model]
+        return {name: engine[name] for name in ("versions", "device", "dtype") if name in engine}
+    except (Fault, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _pick(data: Any, wanted: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ..result import Report, to_json
 from .html import html
 from .junit import junit
-from .markdown import markdown
+from .markdown import failures, markdown
 from .terminal import Live, summary
 from .texts import Lang, Texts
 
@@ -23,4 +23,4 @@ RENDER: dict[str, tuple[str, Render]] = {
     "junit": (".xml", junit),
 }
 
-__all__ = ["RENDER", "Lang", "Live", "Texts", "markdown", "summary"]
+__all__ = ["RENDER", "Lang", "Live", "Texts", "failures", "markdown", "summary"]

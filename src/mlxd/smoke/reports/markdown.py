@@ -125,6 +125,13 @@ def _round(one: Round, say: Texts) -> Sequence[str]:
     )
 
 
+def failures(run: Run) -> str:
+    """Only what failed, in English: for a test's output."""
+    say = Texts("en")
+    reasons = [f"{check.id}: {check.reason}" for check in run.checks if check.reason]
+    return "\n\n".join([*reasons, *_log(run, say)])
+
+
 def _log(run: Run, say: Texts) -> Iterator[str]:
     quiet = True
     for check in run.checks:
