@@ -64,6 +64,9 @@ KEYS = {
     "of a conversation. None: 0.4 of `kv_budget`.",
     "engine.prefill_chunk": "Most prompt tokens in one chunk of prefill. None: 2048. While streams "
     "run, chunks are shorter by themselves.",
+    "engine.memory_budget": "Memory of all engines together. For a new one, idle ones are stopped, "
+    "the least recently used first; where that does not suffice, the request gets a 503 with the "
+    "numbers. None: 0.85 of the machine's memory.",
     "engine.max_batch": "Answers that are generated at the same time. None: 16 on a CPU, 64 on an "
     "accelerator.",
     "logging.level": "What the gateway writes to the terminal and to `gateway.log`.",
