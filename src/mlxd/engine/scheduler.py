@@ -70,12 +70,14 @@ def next_to_prefill(prefilling: Sequence[tuple[Job, int]], now: float) -> int:
 
 @dataclass
 class ChunkSizer:
-    """How many prompt tokens one step may take, learnt from the chunks so far.
+    """How many prompt tokens one chunk may take, and when; learnt from the chunks so far.
 
-    While streams run, a chunk may take `stall_factor` times a decode step, so the gap between
-    their tokens stays under three steps. With none running it may take `quiet_seconds`, which is
-    also how long a cancellation or a new short request can have to wait. Prompts that end within
-    the chunk may take `burst_seconds` in any case: their rows are worth a short pause.
+    While streams run, a chunk may take `stall_factor` times a decode step, so their gaps stay
+    under three steps, or `pause_seconds`, which nobody sees. What is longer than the former is
+    paid back: that many steps go by before the next chunk, so the streams keep their share of the
+    time. With none running a chunk may take `quiet_seconds`, which is also how long a
+    cancellation or a new short request can have to wait. Prompts that end within the chunk may
+    take `burst_seconds` and need not wait: their rows are worth a short pause.
 
     `first` is the size before anything was learnt. A chunk's time is taken as a + b·tokens:
     reading the weights costs the same for one token as for sixteen.
@@ -86,8 +88,10 @@ class ChunkSizer:
     least: int = 8
     quiet_seconds: float = 0.5
     burst_seconds: float = 0.1
+    pause_seconds: float = 0.04
     stall_factor: float = 1.4
     decode_seconds: float = 0.0
+    owed: float = 0.0
     _weight: float = 0.0
     _n: float = 0.0
     _t: float = 0.0
@@ -95,19 +99,28 @@ class ChunkSizer:
     _nt: float = 0.0
 
     def size(self, running: bool) -> int:
-        limit = self.stall_factor * self.decode_seconds if running else self.quiet_seconds
+        limit = self._pause() if running else self.quiet_seconds
         return self._within(limit, unknown=64 if running else self.first)
 
     def burst(self, running: bool) -> int:
         """The most tokens for prompts that all end within this chunk."""
-        limit = self.stall_factor * self.decode_seconds if running else self.quiet_seconds
+        limit = self._pause() if running else self.quiet_seconds
         return self._within(max(limit, self.burst_seconds), unknown=64)
+
+    def _pause(self) -> float:
+        return max(self.stall_factor * self.decode_seconds, self.pause_seconds)
+
+    @property
+    def paid(self) -> bool:
+        """Whether the running streams have had their share since the last chunk."""
+        return self.owed <= 0.0
 
     def _within(self, limit: float, unknown: int) -> int:
         if not self._weight:
             return min(unknown, self.most)
         base, slope = self._line()
-        fit = int((limit - base) / slope)
+        # Half of a chunk's time at least is spent on its own tokens, not on what any chunk costs.
+        fit = int((max(limit, 2 * base) - base) / slope)
         return max(self.least, min(self.most, fit // 8 * 8))
 
     def _line(self) -> tuple[float, float]:
@@ -121,7 +134,9 @@ class ChunkSizer:
                 return base, slope
         return 0.0, t / n
 
-    def saw_chunk(self, tokens: int, seconds: float) -> None:
+    def saw_chunk(self, tokens: int, seconds: float, running: bool = False) -> None:
+        owed = seconds / self.stall_factor - self.decode_seconds
+        self.owed = max(self.owed, 0.0) + owed if running else 0.0
         forget = 0.9
         self._weight = forget * self._weight + 1
         self._n = forget * self._n + tokens
@@ -130,6 +145,7 @@ class ChunkSizer:
         self._nt = forget * self._nt + tokens * seconds
 
     def saw_decode(self, seconds: float) -> None:
+        self.owed -= seconds
         old = self.decode_seconds
         self.decode_seconds = seconds if not old else 0.8 * old + 0.2 * seconds
 

@@ -131,6 +131,7 @@ class Stepper:
         self._flight: Flight | None = None
         self._faults = 0
         self._clock: float | None = None
+        self._chunked = False
         self._phase = ""
         self._told = 0.0
         cache = self.backend.make_cache()
@@ -273,8 +274,11 @@ class Stepper:
         queue = [(p.job, p.left) for p in self.prefills]
         first = next_to_prefill(queue, time.monotonic())
         chosen = [self.prefills[first]]
+        running = bool(self.batch.rows)
+        if running and not self.sizer.paid and chosen[0].left > self.sizer.burst(running):
+            return
         if self._paddable and chosen[0].plain:
-            most = self.sizer.burst(running=bool(self.batch.rows))
+            most = self.sizer.burst(running)
             together = [self.prefills[i] for i in group(queue, first, most)]
             chosen = [p for p in together if p.plain]
         try:
@@ -327,7 +331,8 @@ class Stepper:
         began = time.perf_counter()
         yield
         self._clock = time.perf_counter()
-        self.sizer.saw_chunk(tokens, self._clock - began)
+        self._chunked = True
+        self.sizer.saw_chunk(tokens, self._clock - began, running=bool(self.batch.rows))
         self.steps += 1
 
     # --- decoding ----------------------------------------------------------------------------
@@ -348,8 +353,9 @@ class Stepper:
     def _clock_step(self) -> None:
         """A step takes from one landing to the next, while no chunk comes between them."""
         now = time.perf_counter()
-        if self._clock is not None and not self.prefills:
+        if self._clock is not None and not self._chunked:
             self.sizer.saw_decode(now - self._clock)
+        self._chunked = False
         self._clock = now
 
     def _launch(self) -> Flight | None:
