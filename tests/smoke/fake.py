@@ -221,6 +221,10 @@ class _Handler(BaseHTTPRequestHandler):
             body["choices"] = []
         if fault == "content-is-a-list":
             message["content"] = [{"type": "text", "text": said.content}]
+        if fault == "calls-are-a-number":
+            message["tool_calls"] = 7
+        if fault == "usage-is-text":
+            body["usage"] = {key: str(value) for key, value in self._usage(said).items()}
         data = json.dumps(body, ensure_ascii=False).encode()
         if fault == "body-cut":
             data = data[: len(data) // 2]
@@ -388,9 +392,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, kind: str, data: bytes) -> None:
         self.send_response(status)
         self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(data)))
+        fault = self.server.fault if "chat" in self.path else ""
+        if fault == "gzip-that-is-none":
+            self.send_header("content-encoding", "gzip")
+        length = len(data) + (10 if fault == "too-short-a-body" else 0)
+        self.send_header("content-length", str(length))
         self.end_headers()
         self.wfile.write(data)
+        if fault == "too-short-a-body":
+            raise Hangup
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""

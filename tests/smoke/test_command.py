@@ -60,7 +60,13 @@ async def test_a_failure_ends_with_1_and_no_server_with_2() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--nope"], ["--rounds", "0"], ["--suite", "nonsense"], ["no-such-file.json"]],
+    [
+        ["--nope"],
+        ["--rounds", "0"],
+        ["--suite", "nonsense"],
+        ["no-such-file.json"],
+        ["--url", "http://["],
+    ],
 )
 async def test_wrong_usage_ends_with_64(arguments: list[str]) -> None:
     code, out, err = await smoke(*arguments)

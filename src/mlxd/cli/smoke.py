@@ -214,11 +214,24 @@ def _subjects(
         name, equals, address = given.partition("=")
         if not equals or "/" in name:
             name, address = "", given
+        _valid(address)
         found.append(Subject(name=name, url=address, model_id=model_id, api_key=api_key))
     found += [Subject(model=one, model_id=model_id, api_key=api_key) for one in models]
     if not found and alone:
         found.append(Subject(model_id=model_id, api_key=api_key))
     return found
+
+
+def _valid(url: str) -> None:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise _usage(f"--url {url!r} is no address such as http://127.0.0.1:60315")
 
 
 def _from_environment(variable: str, values: list[str]) -> bool:

@@ -218,8 +218,13 @@ class Runner:
         except asyncio.CancelledError:
             note("SKIPPED", "", message=f"cut off in this round: {self._cut or 'cancelled'}")
             raise
-        except Exception as error:  # noqa: BLE001 - a reply of a form that no check thought of must not cost the report
-            note("ERROR", "", message=f"the check itself broke: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - see below
+            # A reply of a form that nobody thought of must not cost the report.
+            told = f"the answer can't be read: {type(error).__name__}: {error}"
+            if probe.exchanges:
+                note("FAIL", probe.exchanges[-1].response[:500], Fault("wire_format", told))
+            else:
+                note("ERROR", "", message=f"the check itself broke: {told}")
         else:
             note("PASS", got)
 

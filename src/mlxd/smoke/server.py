@@ -117,6 +117,9 @@ class Server:
         except httpx2.TransportError as error:
             exchange.error = f"the connection broke before the end of the answer: {_words(error)}"
             raise FaultyExchange("server_down", exchange.error, exchange) from error
+        except httpx2.RequestError as error:
+            exchange.error = f"the answer can't be read as HTTP: {_words(error)}"
+            raise FaultyExchange("wire_format", exchange.error, exchange) from error
         finally:
             exchange.seconds = round(perf_counter() - began, 4)
             if reply.pieces:
