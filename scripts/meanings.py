@@ -88,8 +88,9 @@ MODELS = {
     "name": "Alias, hub id or folder.",
     "alias": "One more name for it.",
     "capabilities": "What it may be asked for, instead of what its files say.",
-    "idle_timeout": "Read and checked; nothing acts on it yet.",
-    "pin": "Read and checked; nothing acts on it yet.",
+    "idle_timeout": "Stop its engine after so long without a request; the next one starts it. "
+    "None: never.",
+    "pin": "Always runs, and is never stopped for being idle or for another's memory.",
 }
 
 HTTP = """\
@@ -100,8 +101,8 @@ be honoured is refused with a 400 that names it. One that is unknown is ignored 
 header `x-mlxd-ignored-parameters`.
 
 `model` takes the model's id, one of its aliases, its hub id, its folder, or the name of a
-capability: `text`, `vision`, `tool_use`, `structured_output`, `embedding`, `reranker`. A capability
-means the first model served that has it.
+capability: `text`, `vision`, `tool_use`, `structured_output`, `embedding`, `reranker`, or one of
+the labels `reasoning` and `code`. A capability means the model that is assigned to it.
 """
 
 PATHS = {
@@ -115,6 +116,15 @@ PATHS = {
     "/status": "Each engine: state and its cause, process, requests running and waiting, restarts, "
     "last error, progress, device, versions, the last 32 changes of state.",
     "/metrics": "Counters and histograms for Prometheus.",
+    "/models/capabilities": "Each capability with the model assigned to it, and each model with "
+    "what it was confirmed to do.",
+    "/models/global_capability/{capability}": "Which model serves it. `POST` assigns another, "
+    "which is started, and `null` none; a model that nothing needs any more finishes and stops.",
+    "/models/confirm_capability/{model_id}/{capability}": "Ask the model itself, with values that "
+    "are new each time; the outcome is kept with its time and versions.",
+    "/engines/{name}/start": "Start it; also ends a failure.",
+    "/engines/{name}/stop": "Finish what runs, then stop until somebody needs it.",
+    "/engines/{name}/restart": "Finish what runs, then start anew.",
 }
 
 PARAMETERS = {

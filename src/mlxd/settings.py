@@ -77,6 +77,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     prefix_cache_bytes: Bytes | None = None
     prefill_chunk: Count | None = None
     max_batch: Count | None = None
+    # Of all engines together; more are stopped for a new one, or it is refused.
+    memory_budget: Bytes | None = None
 
 
 class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):

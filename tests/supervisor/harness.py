@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from mlxd import wire
-from mlxd.catalog import Catalogue
 from mlxd.settings import ModelSettings, ServerSettings, Settings
+from mlxd.supervisor.opening import open_for
 from mlxd.supervisor.pulse import Limits
 from mlxd.supervisor.requests import Answer
 from mlxd.supervisor.slot import Slot
@@ -56,8 +56,11 @@ async def supervised(
         data_dir=folder / "data",
         server=ServerSettings(queue_limit=queue_limit, drain_timeout=drain_s),
     )
-    catalogue = Catalogue(settings.models)
-    service = Supervisor(settings, catalogue, command=fake(*switches), limits=limits)
+    opening = open_for(settings)
+    catalogue = opening.catalogue
+    service = Supervisor(
+        settings, catalogue, command=fake(*switches), limits=limits, assigned=opening.assigned
+    )
     async with service:
         slot = service.slot(catalogue.configured[0])
         try:

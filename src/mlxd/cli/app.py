@@ -21,6 +21,7 @@ app.add_typer(models, name="models")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of the usual mlxd.toml.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where logs and state are kept.")]
+Url = Annotated[str | None, typer.Option(envvar="MLXD_URL", help="Of the service.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[
     list[str] | None,
@@ -58,7 +59,7 @@ def serve(
 
 @app.command(epilog="Example: mlxd status --json")
 def status(
-    url: Annotated[str | None, typer.Option(envvar="MLXD_URL", help="Of the service.")] = None,
+    url: Url = None,
     data_dir: DataDir = None,
     config: Config = None,
     json: Json = False,
@@ -142,3 +143,27 @@ def models_ls(config: Config = None, json: Json = False) -> None:
     from .models import ls
 
     ls(settings_from({"config": config}), as_json=json)
+
+
+@models.command("assign", epilog="Example: mlxd models assign vision pilot")
+def models_assign(
+    capability: Annotated[str, typer.Argument(help="text, vision, tool_use, ...")],
+    name: Annotated[str | None, typer.Argument(help="A model; without it, none.")] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Let this model serve a capability; without a model, nothing serves it any more."""
+    from .models import assign
+
+    assign(settings_from({"data_dir": data_dir, "config": config}), url, capability, name)
+
+
+@models.command("show", epilog="Example: mlxd models show --json")
+def models_show(
+    url: Url = None, data_dir: DataDir = None, config: Config = None, json: Json = False
+) -> None:
+    """Which model serves which capability, and what was confirmed of it."""
+    from .models import show
+
+    show(settings_from({"data_dir": data_dir, "config": config}), url, as_json=json)

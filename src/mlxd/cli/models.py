@@ -2,11 +2,13 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from mlxd.catalog import BrokenModel, Catalogue, NameUnknown, NotDownloaded
 from mlxd.settings import Settings
 
 from .complaint import Complaint
+from .service import ask, only_url
 
 MB = 1_000_000
 
@@ -61,3 +63,23 @@ def _row(catalogue: Catalogue, name: str) -> dict[str, Any]:
         "state": "on this machine",
         "path": str(entry.path),
     }
+
+
+def assign(settings: Settings, url: str | None, capability: str, name: str | None) -> None:
+    where = only_url(settings, url)
+    path = f"/models/global_capability/{quote(capability, safe='')}"
+    answer = ask(where, path, settings, body={"model_id": name}, post=True)
+    print(f"{capability}: {answer['model_id'] or 'no model'}")
+
+
+def show(settings: Settings, url: str | None, *, as_json: bool) -> None:
+    found = ask(only_url(settings, url), "/models/capabilities", settings)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    width = max(map(len, found["capabilities"]))
+    for capability, one in found["capabilities"].items():
+        state = f"  {one['state']}" if one["state"] else ""
+        check = one["confirmed"]
+        told = f"  {'confirmed' if check['confirmed'] else 'not confirmed'}" if check else ""
+        print(f"{capability:{width}}  {one['model_id'] or '-'}{state}{told}")

@@ -7,10 +7,11 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from mlxd.catalog import BrokenModel, Catalogue, ModelEntry, NameUnknown, NotDownloaded
-from mlxd.catalog.catalogue import PILOT
-from mlxd.settings import ModelSettings, Settings
+from mlxd.catalog import BrokenModel, ModelEntry, NameUnknown, NotDownloaded
+from mlxd.settings import Settings
+from mlxd.supervisor.contract import NotKept
 from mlxd.supervisor.launch import ENGINE, Child, engine_arguments, launch, log_file, rotate
+from mlxd.supervisor.opening import Opening, open_for
 
 from .complaint import Complaint
 
@@ -20,27 +21,29 @@ EXIT_PORT_TAKEN = 3
 
 
 def run(settings: Settings, command: Sequence[str] = ENGINE) -> int:
-    catalogue = _catalogue(settings)
+    opening = _opening(settings)
     server = settings.server
     listening = [_listen(server.host, server.port, "--port")]
     if server.v1_port is not None:
         listening.append(_listen(server.v1_host, server.v1_port, "server.v1_port"))
     _warn_if_open(settings)
     _end_leftovers(settings)
-    first = catalogue.configured[0]
-    child = _start(first, settings, command)
+    first = opening.first()
+    launched = {first.id: _start(first, settings, command)} if first else {}
     try:
         from .serving import serve
     except BaseException:
-        child.signal(signal.SIGKILL)
+        for child in launched.values():
+            child.signal(signal.SIGKILL)
         raise
-    return serve(settings, catalogue, listening, {first.id: child}, command)
+    return serve(settings, opening, listening, launched, command)
 
 
-def _catalogue(settings: Settings) -> Catalogue:
-    wanted = settings.models or [ModelSettings(name=PILOT)]
+def _opening(settings: Settings) -> Opening:
     try:
-        return Catalogue(wanted)
+        return open_for(settings)
+    except NotKept as error:
+        raise Complaint(str(error)) from error
     except (NameUnknown, NotDownloaded, BrokenModel) as error:
         if settings.models:
             raise Complaint(str(error)) from error

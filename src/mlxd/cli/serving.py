@@ -11,11 +11,12 @@ from logging.handlers import RotatingFileHandler
 
 import uvicorn
 
-from mlxd.catalog import Catalogue
+from mlxd.gateway import admin
 from mlxd.gateway.app import create_app
 from mlxd.gateway.config import uvicorn_config
 from mlxd.settings import Settings
 from mlxd.supervisor.launch import Child
+from mlxd.supervisor.opening import Opening
 from mlxd.supervisor.policy import State
 from mlxd.supervisor.slot import Slot
 from mlxd.supervisor.supervisor import Supervisor
@@ -27,7 +28,7 @@ WRITE_OUT_S = 5
 
 def serve(
     settings: Settings,
-    catalogue: Catalogue,
+    opening: Opening,
     listening: Sequence[socket.socket],
     launched: Mapping[str, Child],
     command: Sequence[str],
@@ -42,7 +43,7 @@ def serve(
     else:
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(_serve(settings, catalogue, listening, launched, command))
+        return runner.run(_serve(settings, opening, listening, launched, command))
 
 
 def _log_to(settings: Settings) -> None:
@@ -73,17 +74,30 @@ class _Server(uvicorn.Server):
 
 async def _serve(
     settings: Settings,
-    catalogue: Catalogue,
+    opening: Opening,
     listening: Sequence[socket.socket],
     launched: Mapping[str, Child],
     command: Sequence[str],
 ) -> int:
     host, port = listening[0].getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    service = Supervisor(settings, catalogue, command=command, launched=launched, url=url)
+    service = Supervisor(
+        settings,
+        opening.catalogue,
+        command=command,
+        launched=launched,
+        url=url,
+        assigned=opening.assigned,
+        held=opening.held,
+    )
     server = _Server(
         uvicorn_config(
-            create_app(service, settings.server, settings.images),
+            create_app(
+                service,
+                settings.server,
+                settings.images,
+                routes=admin.routes(service, settings.server),
+            ),
             settings.server,
             timeout_graceful_shutdown=int(settings.server.drain_timeout) + WRITE_OUT_S,
         )
@@ -103,16 +117,14 @@ async def _serve(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end, number)
-        slots = [service.slot(entry) for entry in catalogue.configured]
-        for slot in slots:
-            slot.want("the service starts")
+        slots = service.begin()
         welcome = asyncio.create_task(_welcome(url, slots, server))
         await server.serve(sockets=list(listening))
         welcome.cancel()
         if closing is not None:
             await closing
         failed = [slot for slot in slots if slot.state is State.FAILED]
-    return EXIT_NO_MODEL if closing is None and len(failed) == len(slots) else 0
+    return EXIT_NO_MODEL if closing is None and len(failed) == len(slots) > 0 else 0
 
 
 async def _welcome(url: str, slots: Sequence[Slot], server: uvicorn.Server) -> None:
@@ -129,7 +141,9 @@ async def _welcome(url: str, slots: Sequence[Slot], server: uvicorn.Server) -> N
         else:
             _say(f"{slot.entry.id} is ready.")
         served = True
-    if not served:
+    if not slots:
+        _say("no model is assigned. Assign one: mlxd models assign CAPABILITY NAME")
+    elif not served:
         _say("no model could be started, so the service ends.")
         server.should_exit = True
 

@@ -10,9 +10,11 @@ import msgspec
 from mlxd.supervisor.contract import (
     EngineUnavailable,
     NotCapable,
+    NotKept,
     Overloaded,
     RequestFailed,
     ServiceError,
+    UnknownCapability,
     UnknownModel,
 )
 
@@ -25,6 +27,8 @@ _TYPES = {
     503: "service_unavailable",
 }
 
+# A lock or a full disk is rarely gone sooner.
+_STORE_RETRY_S = 5
 # What the frames call something, where the API calls it otherwise.
 _PARAMS = {"regex": "response_format.regex", "grammar": "response_format.grammar"}
 
@@ -83,6 +87,10 @@ def from_service(error: ServiceError) -> ApiError:
     text = str(error)
     if isinstance(error, UnknownModel):
         return ApiError(404, text, param="model", code="model_not_found")
+    if isinstance(error, UnknownCapability):
+        return ApiError(404, text, param="capability", code="capability_not_found")
+    if isinstance(error, NotKept):
+        return ApiError(503, text, code="state_not_kept", retry_after=_STORE_RETRY_S)
     if isinstance(error, NotCapable):
         return bad(text, "model", "model_not_capable")
     if isinstance(error, Overloaded):

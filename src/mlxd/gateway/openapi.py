@@ -6,6 +6,7 @@ import msgspec
 
 import mlxd
 
+from . import admin
 from .dialects.openai import schema
 from .errors import ErrorBody
 
@@ -18,6 +19,7 @@ _TYPES = [
     schema.EmbeddingList,
     schema.Model,
     schema.ModelList,
+    admin.Assignment,
     ErrorBody,
 ]
 _REFUSALS = {
@@ -37,7 +39,6 @@ def document() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
         _TYPES, ref_template="#/components/schemas/{name}"
     )
-    model_id = {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "mlxd", "version": mlxd.__version__},
@@ -46,11 +47,18 @@ def document() -> dict[str, Any]:
             "/v1/completions": _post("CompletionRequest", "Completion", streams=True),
             "/v1/embeddings": _post("EmbeddingRequest", "EmbeddingList"),
             "/v1/models": _get(_json("ModelList")),
-            "/v1/models/{model_id}": _get(_json("Model"), parameters=[model_id]),
+            "/v1/models/{model_id}": _get(_json("Model"), parameters=[_in_path("model_id")]),
             "/health": _get(_OBJECT),
             "/ready": _get(_OBJECT, unready=True),
             "/status": _get(_OBJECT),
             "/metrics": _get({"text/plain": {"schema": {"type": "string"}}}),
+            "/models/capabilities": _get(_OBJECT),
+            "/models/global_capability/{capability}": {
+                **_get(_OBJECT, parameters=[_in_path("capability")]),
+                **_act("capability", body="Assignment"),
+            },
+            "/models/confirm_capability/{model_id}/{capability}": _act("model_id", "capability"),
+            **{f"/engines/{{name}}/{what}": _act("name") for what in admin.CONTROLS},
         },
         "components": {"schemas": components},
     }
@@ -81,6 +89,18 @@ def _post(request: str, answer: str, *, streams: bool = False) -> dict[str, Any]
             "responses": {"200": {"description": "The answer.", "content": content}, **_refusals()},
         }
     }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _act(*parameters: str, body: str | None = None) -> dict[str, Any]:
+    responses = {"200": {"description": "What came of it.", "content": _OBJECT}, **_refusals()}
+    post: dict[str, Any] = {"parameters": [_in_path(one) for one in parameters]}
+    if body:
+        post["requestBody"] = {"required": True, "content": _json(body)}
+    return {"post": {**post, "responses": responses}}
 
 
 def _get(

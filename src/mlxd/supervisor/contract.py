@@ -4,12 +4,16 @@ The gateway knows models as cards and answers as streams; which process serves t
 has to be started first or was replaced in the middle, stays behind this contract.
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from mlxd import wire
+if TYPE_CHECKING:
+    # Errors of this module are needed before the first engine is on its way; asyncio is not.
+    from mlxd import wire
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +77,29 @@ class Overloaded(ServiceError):
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class Unassigned(UnknownModel):
+    """A capability was named as the model, and none is assigned to it (404)."""
+
+    def __init__(self, capability: str, able: Sequence[str]) -> None:
+        super().__init__(capability, able)
+        can = f" These can do it: {', '.join(able)}." if able else ""
+        self.args = (
+            f"No model is assigned to {capability}.{can} "
+            f"Assign one: mlxd models assign {capability} NAME",
+        )
+
+
+class UnknownCapability(ServiceError):
+    """(404)"""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"{name!r} is no capability. There are: {', '.join(known)}.")
+
+
+class NotKept(ServiceError):
+    """The change could not be written down, so it was not made (503)."""
 
 
 class Stream(Protocol):

@@ -1,7 +1,8 @@
 """One model's place: the engine process that serves it, now or when needed, and its requests.
 
-`run` is the only task that moves the machine; everyone else puts inputs into its inbox. The task
-of a process's life reads the channel and hands events straight to the requests.
+`run` is the only task that moves the machine; everyone else puts inputs into its inbox. `rest`
+alone moves it from outside: a look at the queue and the stop that follows must be one. The task of
+a process's life reads the channel and hands events straight to the requests.
 """
 
 import asyncio
@@ -55,6 +56,9 @@ class Slot:
         queue_limit: int,
         limits: Limits = DEFAULT_LIMITS,
         on_pid: Callable[[int, bool], None] = lambda pid, alive: None,
+        need: Callable[["Slot", str], None] | None = None,
+        idle_timeout: float | None = None,
+        pinned: bool = False,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.entry = entry
@@ -70,6 +74,15 @@ class Slot:
             send=self._send,
             is_open=lambda: self.machine.state is State.READY,
         )
+        # What was last asked for, before the machine has heard of it.
+        self.intended = False
+        # Stopped although it may be needed: the next request starts it, and nothing else does.
+        self.resting = False
+        self.used_at = time.monotonic()
+        self.idle_timeout = None if pinned else idle_timeout
+        self.pinned = pinned
+        self._wishes = 0
+        self._need = need or Slot.want
         self._spawn = spawn
         self._limits = limits
         self._on_pid = on_pid
@@ -114,16 +127,45 @@ class Slot:
             self.withdraw(request)
 
     def withdraw(self, request: Request) -> None:
+        self.used_at = time.monotonic()
         self.book.withdraw(request)
 
     def want(self, cause: str) -> None:
-        self._inbox.put_nowait(policy.Want(cause))
+        self._wish(policy.Want(cause))
 
     def start(self, cause: str) -> None:
-        self._inbox.put_nowait(policy.Start(cause))
+        self._wish(policy.Start(cause))
+
+    def _wish(self, what: policy.Want | policy.Start) -> None:
+        self.intended = True
+        self.resting = False
+        self._wishes += 1
+        self._inbox.put_nowait(what)
+
+    def wake(self) -> None:
+        """It is newly needed: neither rest nor a failure keep it from being started."""
+        self.resting = False
+        self.intended = self.intended and self.machine.state is not State.FAILED
 
     def stop(self, cause: str, drain_s: float = 0.0) -> None:
+        self.intended = False
         self._inbox.put_nowait(policy.Stop(cause, drain_s))
+
+    @property
+    def is_idle(self) -> bool:
+        """Ready, and nobody waits for anything. What is in the inbox may be a wish."""
+        return self.machine.state is State.READY and not self.book and self._inbox.empty()
+
+    def rest(self, cause: str) -> bool:
+        """Stop until it is needed again, if it is idle; tells whether it was."""
+        if not self.is_idle:
+            return False
+        self.intended = False
+        self.resting = True
+        self._apply(policy.Stop(cause))
+        # The task has to look at the clock of the new state.
+        self._inbox.put_nowait(policy.Tick())
+        return True
 
     async def until(self, states: Sequence[State]) -> State:
         """Wait for one of the states."""
@@ -182,8 +224,9 @@ class Slot:
         self.book.check_room()
 
     def _admit(self, request: Request) -> None:
+        self.used_at = time.monotonic()
         if not self.book.add(request):
-            self.want("a request came")
+            self._need(self, "a request came")
 
     # --- the engine's side -------------------------------------------------------------------
 
@@ -223,6 +266,9 @@ class Slot:
                 self._inbox.put_nowait(policy.DrainDone())
         if ended and self._life is not None:
             self._life.served = True
+            self.used_at = now
+            if self.idle_timeout is not None and not self.book:
+                self._inbox.put_nowait(policy.Tick())
 
     def _take_failure(self, failed: wire.Failed) -> bool:
         if failed.traceback:
@@ -252,7 +298,14 @@ class Slot:
         if self._watched():
             assert self._pulse is not None
             times.append(self._pulse.deadline(busy=self.book.running > 0))
+        times.append(self._idle_until())
         return min((t for t in times if t is not None), default=None)
+
+    def _idle_until(self) -> float | None:
+        if self.idle_timeout is None or self.machine.state is not State.READY or self.book:
+            return None
+        # A model that was just loaded for somebody is not taken away before he could ask.
+        return max(self.used_at, self.machine.since) + self.idle_timeout
 
     def _watched(self) -> bool:
         state = self.machine.state
@@ -269,12 +322,19 @@ class Slot:
                 pulse.excuse(now)
             elif now >= pulse.deadline(busy=busy):
                 return policy.Silent(pulse.silence(now, busy=busy))
+        idle_until = self._idle_until()
+        if idle_until is not None and now >= idle_until and self._inbox.empty():
+            self.intended = False
+            self.resting = True
+            return policy.Stop(f"idle for {self.idle_timeout:g} s")
         return policy.Tick()
 
     def _apply(self, what: policy.Input) -> None:
         before = self.machine.state
         if isinstance(what, policy.Stop):
             self._drain_s = what.drain_s
+        if isinstance(what, policy.Want | policy.Start):
+            self._wishes -= 1
         if isinstance(what, policy.Gone):
             what = self._bury(what)
         self.machine, actions = policy.advance(self.machine, what, time.monotonic(), self._dice())
@@ -300,6 +360,9 @@ class Slot:
         elif machine.state is State.FAILED:
             self.book.fail_all(self._failure())
         elif machine.state is State.STOPPED and not machine.wanted and machine.retry_at is None:
+            if self._wishes:
+                # Requests that came after the stop; their wish to start is in the inbox.
+                return
             self.book.fail_all(EngineUnavailable(f"{self.entry.id}: {machine.cause}."))
 
     def _do(self, action: Action) -> None:
