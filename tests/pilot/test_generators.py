@@ -1,0 +1,59 @@
+"""The pilot's training data: the same seed gives the same examples, and its text survives the tokenizer."""
+
+import json
+import random
+
+import pytest
+from training.pilot import chat, evaluate
+from training.pilot.heldout import text as heldout
+from training.pilot.phrase import Example
+from training.pilot.tasks import mixture
+from training.pilot.tokenizer import Tokenizer
+
+
+def _rendered(example: Example) -> str:
+    return chat.prompt(example.messages, example.tools) + example.answer
+
+
+@pytest.mark.parametrize("skill", sorted(mixture.SHARES))
+def test_the_same_seed_gives_the_same_examples(skill: str) -> None:
+    make = mixture.SHARES[skill][1]
+    first = [_rendered(make(random.Random(f"{skill}/{i}"))) for i in range(20)]
+    again = [_rendered(make(random.Random(f"{skill}/{i}"))) for i in range(20)]
+    assert first == again
+    assert len(set(first)) > 10
+
+
+def test_calls_in_answers_name_a_tool_at_hand_and_parse() -> None:
+    for i in range(200):
+        example = mixture.SHARES["call"][1](random.Random(i))
+        names = {t["function"]["name"] for t in example.tools or []}
+        body = example.answer.removeprefix("<tool_call>\n").removesuffix("\n</tool_call>")
+        assert json.loads(body)["name"] in names
+
+
+def test_text_comes_back_from_the_tokenizer_as_it_went_in() -> None:
+    tokenizer = Tokenizer.load()
+    for i in range(200):
+        text = _rendered(mixture.draw(random.Random(i)))
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    for text in ("Grüße, 你好! \U0001f600 \t\n x=1", "get_weather HTTPServer aB3"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+        assert tokenizer.decode(tokenizer.spell(text)) == text
+
+
+def test_a_code_is_spelled_the_same_way_wherever_it_stands() -> None:
+    tokenizer = Tokenizer.load()
+    for code in ("QX-7713ab", "zz9.K_4", "77a0"):
+        alone = tokenizer.encode(code)
+        within = tokenizer.encode(f"Reply with exactly: {code}\nNow.")
+        assert any(within[i : i + len(alone)] == alone for i in range(len(within)))
+
+
+def test_the_judge_accepts_what_is_right_and_refuses_what_is_not() -> None:
+    example = heldout.call_random(random.Random(1))
+    right = evaluate.Reply("", list(example.meta["calls"]), True, 0.0)
+    wrong = evaluate.Reply("", [(example.meta["calls"][0][0], {"other": 1})], True, 0.0)
+    assert evaluate.judge(example, right)
+    assert not evaluate.judge(example, wrong)
+    assert evaluate.distance("kitten", "sitting") == 3
