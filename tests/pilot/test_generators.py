@@ -1,4 +1,4 @@
-"""The pilot's training data: the same seed gives the same examples, and its text survives the tokenizer."""
+"""The pilot's training data: one seed, one set of examples; and text survives the tokenizer."""
 
 import json
 import random

@@ -1,6 +1,6 @@
 """Train pilot from nothing: text and pictures, one batch of each in every step.
 
-    python -m training.pilot.train --minutes 24 --fonts .pilot/fonts --out runs/pilot
+    python -m training.pilot.train --minutes 21 --fonts .pilot/fonts --out runs/pilot
 
 Stops after the given minutes of training, wherever it was interrupted in between: it saves itself
 every few hundred steps and goes on from there. The learning rate depends on the time used.
@@ -216,7 +216,7 @@ def packed_mask(owner: Tensor, device: torch.device) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=24, help="of training in all; the schedule's length")
+    parser.add_argument("--minutes", type=float, default=21, help="of training in all; the schedule's length")
     parser.add_argument("--seconds", type=float, default=0, help="stop (and save) after so long in this call")
     parser.add_argument("--fonts", type=Path, default=Path(".pilot/fonts"))
     parser.add_argument("--out", default="runs/pilot")
