@@ -25,7 +25,8 @@ TOP_DEFAULTS = {
 }
 
 KEYS = {
-    "data_dir": "Logs (`logs/`) and the record of running services (`run/`). "
+    "data_dir": "Logs (`logs/`), the record of running services (`run/`), what is assigned and "
+    "confirmed (`mlxd.db`), certificates of smoke (`certificates/`). "
     "`~/.local/share/mlxd` on Linux, `~/Library/Application Support/mlxd` on macOS.",
     "models": "Models to serve: names, or tables as below. None: the bundled one.",
     "server.host": "Address to listen on. For other machines to reach it, `0.0.0.0`; set a token "
