@@ -43,7 +43,7 @@ class UnknownModel(ServiceError):
     def __init__(self, name: str, available: Sequence[str]) -> None:
         self.name = name
         self.available = list(available)
-        there = ", ".join(self.available) or "none; add one with `mlxd models pull` or --model"
+        there = ", ".join(self.available) or "none; name one with --model DIR or ORG/NAME"
         super().__init__(f"There is no model named {name!r} here. Available: {there}.")
 
 
