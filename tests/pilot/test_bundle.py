@@ -86,7 +86,8 @@ def test_the_chat_template_shows_tools_calls_results_and_images() -> None:
     text = tokenizer.apply_chat_template(
         messages, tools=[WEATHER], tokenize=False, add_generation_prompt=True
     )
-    assert "Be brief." in text and "# get_weather\nWeather of a city\n" in text
+    assert "Be brief." in text
+    assert "# get_weather\nWeather of a city\n" in text
     assert "- city (string): Name of the city" in text
     assert '- unit (one of ["celsius", "fahrenheit"], optional)' in text
     assert "- days (integer or null, optional)" in text
