@@ -16,6 +16,7 @@ LONG_TOKENS = 4000
 SLACK_FACTOR = 3.0
 SLACK_S = 2.0
 LEAVES_AFTER_S = 0.3
+CLIENTS = 8
 
 FREE = ("a short answer as quickly as before", "短回答与之前一样快")
 
@@ -55,3 +56,40 @@ async def whole(probe: Probe) -> str:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(probe.send("POST", CHAT, body), LEAVES_AFTER_S)
     return await _free_again(probe, usual)
+
+
+@suite.contract(
+    "storm",
+    ("Half of many clients leave; the others are served", "半数客户端中途离开，其余正常完成"),
+    ("exactly one end for each stream that is read on", "每个未离开的流恰好结束一次"),
+)
+async def storm(probe: Probe) -> str:
+    codes = [probe.nonces.code() for _ in range(CLIENTS)]
+
+    async def leave(number: int) -> None:
+        body = probe.body(LONG, stream=True, max_tokens=LONG_TOKENS)
+        async with probe.server.open("POST", CHAT, body) as (_, pieces):
+            read = 0
+            async for _ in pieces:
+                read += 1
+                if read > number:
+                    break
+
+    async def stay(number: int) -> None:
+        found = await probe.stream(echo(codes[number]))
+        if ends := [text for text in found.complaints if "[DONE]" in text or "finish" in text]:
+            raise Fault("wire_format", f"while others left: {'; '.join(ends)}", got=found.text)
+        found.said()
+        if other := [code for code in codes if code != codes[number] and code in found.text]:
+            told = f"the client that asked for {codes[number]} got the answer to {other[0]}"
+            raise Fault("wrong_answer", told, got=found.text)
+
+    everybody = (leave(one) if one % 2 else stay(one) for one in range(CLIENTS))
+    tasks = [asyncio.create_task(one) for one in everybody]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return f"{CLIENTS // 2} left, {CLIENTS // 2} answered"
