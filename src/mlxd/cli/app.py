@@ -57,6 +57,49 @@ def serve(
     raise SystemExit(run(settings_from(flags)))
 
 
+@app.command(epilog="Example: mlxd up --model ./models/tiny && mlxd status")
+def up(
+    model: Model = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.")] = None,
+    token: Annotated[str | None, typer.Option(help="Ask clients for this bearer token.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds until it should be ready.")] = 300.0,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Serve in the background, and return when a model is ready.
+
+    Exit codes: 0 up, or running already; 3 the port is taken; 4 no model could be started; 5 still
+    loading.
+    """
+    from .background import up
+
+    flags = {
+        "models": model,
+        "server.host": host,
+        "server.port": port,
+        "server.token": token,
+        "data_dir": data_dir,
+        "config": config,
+    }
+    raise SystemExit(up(settings_from(flags), flags, wait))
+
+
+@app.command(epilog="Example: mlxd down")
+def down(
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for running answers.")] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """End the service in the background, after what it still answers.
+
+    Exit codes: 0 nothing runs any more; 6 it did not end in time.
+    """
+    from .background import down
+
+    raise SystemExit(down(settings_from({"data_dir": data_dir, "config": config}), at_once=now))
+
+
 @app.command(epilog="Example: mlxd status --json")
 def status(
     url: Url = None,

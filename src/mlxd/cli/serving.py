@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -20,6 +21,8 @@ from mlxd.supervisor.opening import Opening
 from mlxd.supervisor.policy import State
 from mlxd.supervisor.slot import Slot
 from mlxd.supervisor.supervisor import Supervisor
+
+from .background import up_log
 
 EXIT_NO_MODEL = 4
 # After the engines are drained and stopped, what connections may still take to be written out.
@@ -56,13 +59,24 @@ def _log_to(settings: Settings) -> None:
         encoding="utf-8",
         delay=True,
     )
+    handlers: list[logging.Handler] = [file]
+    if not _is_own_log(settings):
+        handlers.append(logging.StreamHandler(sys.stderr))
     # A full disk costs lines in a file, never an answer, and is no reason to fill the terminal.
     logging.raiseExceptions = False
     logging.basicConfig(
         level=kept.level.upper(),
         format="%(asctime)s %(levelname)s %(message)s",
-        handlers=[logging.StreamHandler(sys.stderr), file],
+        handlers=handlers,
     )
+
+
+def _is_own_log(settings: Settings) -> bool:
+    """Started by `mlxd up`: its file would hold all lines once more, and is never moved aside."""
+    try:
+        return os.path.samestat(os.fstat(sys.stderr.fileno()), up_log(settings).stat())
+    except (OSError, ValueError):
+        return False
 
 
 class _Server(uvicorn.Server):

@@ -225,8 +225,10 @@ class Slot:
 
     def _admit(self, request: Request) -> None:
         self.used_at = time.monotonic()
-        if not self.book.add(request):
+        if self.machine.state is not State.READY or not self.intended:
+            # Refused here, it was never queued.
             self._need(self, "a request came")
+        self.book.add(request)
 
     # --- the engine's side -------------------------------------------------------------------
 

@@ -1,0 +1,48 @@
+"""`mlxd up` and `down` with the model that comes with it."""
+
+import json
+import socket
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from .test_serve import mlxd
+
+
+def test_up_serves_in_the_background_until_down(tmp_path: Path) -> None:
+    data = ("--data-dir", str(tmp_path / "data"))
+    done = mlxd("up", "--port", "0", *data)
+    try:
+        assert done.returncode == 0, done.stderr
+        assert "mlxd is up: http" in done.stdout
+        again = mlxd("up", "--port", "0", *data)
+        assert (again.returncode, "running already" in again.stdout) == (0, True)
+        (url,) = json.loads(mlxd("status", "--json", *data).stdout)
+        assert httpx2.get(f"{url}/ready").status_code == 200
+        shown = mlxd("models", "show", *data).stdout
+        assert "vision             pilot  ready" in shown
+        assert "reranker           -" in shown
+        assert mlxd("models", "assign", "vision", *data).stdout == "vision: no model\n"
+        assert mlxd("models", "assign", "code", "pilot", *data).stdout == "code: pilot\n"
+        wrong = mlxd("models", "assign", "reranker", "pilot", *data)
+        assert (wrong.returncode, "can't do reranker" in wrong.stderr) == (1, True)
+        assert (tmp_path / "data/logs/gateway.log").stat().st_size > 0
+        assert "INFO" not in (tmp_path / "data/logs/up.log").read_text()
+    finally:
+        down = mlxd("down", *data)
+    assert (down.returncode, down.stdout) == (0, "mlxd is down\n")
+    assert mlxd("down", *data).stdout == "mlxd is not running\n"
+    assert mlxd("models", "show", *data).returncode == 3
+    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"])]
+    assert not [one for one in left if one and str(tmp_path) in " ".join(one)]
+
+
+def test_up_passes_on_why_it_ended(tmp_path: Path) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = str(sock.getsockname()[1])
+        done = mlxd("up", "--port", port, "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 3
+    assert "it was left alone" in done.stderr
