@@ -19,6 +19,7 @@ _VARIABLE = re.compile(r"\bMLXD_[A-Z0-9_]+\b")
 _COMMAND = re.compile(
     r"(?:`|^\s*\.venv/bin/|^(?:[A-Z0-9_]+=\S+ )?)mlxd ([a-z]+)(?: ([a-z]+))?", re.MULTILINE
 )
+_COMMAND_IN_MESSAGE = re.compile(r"(?:`|: )mlxd ([a-z]+)(?: ([a-z]+))?")
 _FILE_NAMES = {"md", "py", "log"}
 # Set the place of the settings and the address that `mlxd status` asks.
 _OTHER_VARIABLES = {"MLXD_CONFIG", "MLXD_URL"}
@@ -67,9 +68,8 @@ def test_commands_that_are_named_exist() -> None:
     commands = getattr(typer.main.get_command(app), "commands", {})
     wrong = []
     for where, text in TEXTS:
-        if ".md" not in where:
-            continue
-        for first, second in _COMMAND.findall(text):
+        pattern = _COMMAND if ".md" in where else _COMMAND_IN_MESSAGE
+        for first, second in pattern.findall(text):
             below = getattr(commands.get(first), "commands", None)
             if first not in commands or (below is not None and second and second not in below):
                 wrong.append(f"{where}: mlxd {first} {second}".rstrip())
