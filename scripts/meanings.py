@@ -117,6 +117,8 @@ PATHS = {
     "/status": "Each engine: state and its cause, process, requests running and waiting, restarts, "
     "last error, progress, device, versions, the last 32 changes of state.",
     "/metrics": "Counters and histograms for Prometheus.",
+    "/admin/reload": "Read the settings again, as SIGHUP does. Only engines whose own settings "
+    "changed are started anew; the answer names them, and what needs a restart of the service.",
     "/models/capabilities": "Each capability with the model assigned to it, and each model with "
     "what it was confirmed to do.",
     "/models/global_capability/{capability}": "Which model serves it. `POST` assigns another, "
@@ -245,6 +247,7 @@ CODES = {
     "invalid_http": ("400", "The request is no HTTP."),
     "invalid_image": ("400", "What was sent is no image that can be read."),
     "invalid_image_url": ("400", "The URL of an image can't be used."),
+    "invalid_settings": ("400", "The settings, read again, can't be used; the old ones hold."),
     "invalid_value": ("400", "A parameter has a wrong type or value."),
     "memory_exceeded": ("400", "Prompt and answer can never fit into the memory set aside."),
     "missing_required_parameter": ("400", "A parameter is missing."),

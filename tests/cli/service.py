@@ -24,7 +24,7 @@ import mlxd.cli
 from mlxd.cli import serve
 command = json.loads(sys.argv.pop(1))
 run = serve.run
-serve.run = lambda settings: run(settings, command)
+serve.run = lambda settings, again: run(settings, command, again)
 mlxd.cli.main()
 """
 PATIENCE_S = 20.0

@@ -16,10 +16,10 @@ def main() -> NoReturn:
 
             app()
             raise SystemExit(0)
-        from .quick import settings_from
+        from .quick import load_settings, settings_from
         from .serve import run
 
-        raise SystemExit(run(settings_from(flags)))
+        raise SystemExit(run(settings_from(flags), again=lambda: load_settings(flags)))
     except Complaint as complaint:
         print(f"mlxd: {complaint}", file=sys.stderr)
         raise SystemExit(complaint.code) from None

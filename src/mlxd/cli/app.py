@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import smoke
-from .quick import settings_from
+from .quick import load_settings, settings_from
 
 app = typer.Typer(
     name="mlxd",
@@ -54,7 +54,7 @@ def serve(
         "data_dir": data_dir,
         "config": config,
     }
-    raise SystemExit(run(settings_from(flags)))
+    raise SystemExit(run(settings_from(flags), again=lambda: load_settings(flags)))
 
 
 @app.command(epilog="Example: mlxd up --model ./models/tiny && mlxd status")

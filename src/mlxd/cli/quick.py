@@ -40,11 +40,15 @@ def serve_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
     return flags
 
 
-def settings_from(flags: Mapping[str, Any]) -> Settings:
+def load_settings(flags: Mapping[str, Any]) -> Settings:
     """`config` names the file; everything else is a setting."""
     values = dict(flags)
     config = values.pop("config", None)
+    return settings.load(config=Path(config) if config else None, flags=values)
+
+
+def settings_from(flags: Mapping[str, Any]) -> Settings:
     try:
-        return settings.load(config=Path(config) if config else None, flags=values)
+        return load_settings(flags)
     except settings.SettingsError as error:
         raise Complaint(str(error), code=2) from error

@@ -5,7 +5,7 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mlxd.catalog import BrokenModel, ModelEntry, NameUnknown, NotDownloaded
 from mlxd.settings import Settings
@@ -20,7 +20,12 @@ BACKLOG = 2048
 EXIT_PORT_TAKEN = 3
 
 
-def run(settings: Settings, command: Sequence[str] = ENGINE) -> int:
+def run(
+    settings: Settings,
+    command: Sequence[str] = ENGINE,
+    again: Callable[[], Settings] | None = None,
+) -> int:
+    """`again` reads the settings once more, from where these came."""
     opening = _opening(settings)
     server = settings.server
     listening = [_listen(server.host, server.port, "--port")]
@@ -36,7 +41,7 @@ def run(settings: Settings, command: Sequence[str] = ENGINE) -> int:
         for child in launched.values():
             child.signal(signal.SIGKILL)
         raise
-    return serve(settings, opening, listening, launched, command)
+    return serve(settings, opening, listening, launched, command, again or (lambda: settings))
 
 
 def _opening(settings: Settings) -> Opening:

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from logging.handlers import RotatingFileHandler
+from typing import Any
 
 import uvicorn
 
@@ -16,6 +17,7 @@ from mlxd.gateway import admin
 from mlxd.gateway.app import create_app
 from mlxd.gateway.config import uvicorn_config
 from mlxd.settings import Settings
+from mlxd.supervisor.contract import ServiceError
 from mlxd.supervisor.launch import Child
 from mlxd.supervisor.opening import Opening
 from mlxd.supervisor.policy import State
@@ -23,6 +25,8 @@ from mlxd.supervisor.slot import Slot
 from mlxd.supervisor.supervisor import Supervisor
 
 from .background import up_log
+
+log = logging.getLogger(__name__)
 
 EXIT_NO_MODEL = 4
 # After the engines are drained and stopped, what connections may still take to be written out.
@@ -35,6 +39,7 @@ def serve(
     listening: Sequence[socket.socket],
     launched: Mapping[str, Child],
     command: Sequence[str],
+    again: Callable[[], Settings],
 ) -> int:
     _log_to(settings)
     # It would repeat at "info" what is said here in the user's terms.
@@ -46,7 +51,7 @@ def serve(
     else:
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(_serve(settings, opening, listening, launched, command))
+        return runner.run(_serve(settings, opening, listening, launched, command, again))
 
 
 def _log_to(settings: Settings) -> None:
@@ -92,6 +97,7 @@ async def _serve(
     listening: Sequence[socket.socket],
     launched: Mapping[str, Child],
     command: Sequence[str],
+    again: Callable[[], Settings],
 ) -> int:
     host, port = listening[0].getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -104,13 +110,23 @@ async def _serve(
         assigned=opening.assigned,
         held=opening.held,
     )
+
+    def reload() -> dict[str, Any]:
+        return service.reload(again())
+
+    def hang_up() -> None:
+        try:
+            log.info("settings read again: %s", reload())
+        except (LookupError, ValueError, ServiceError) as error:
+            log.error("the settings were read again and can't be used: %s", error)
+
     server = _Server(
         uvicorn_config(
             create_app(
                 service,
                 settings.server,
                 settings.images,
-                routes=admin.routes(service, settings.server),
+                routes=admin.routes(service, settings.server, reload),
             ),
             settings.server,
             timeout_graceful_shutdown=int(settings.server.drain_timeout) + WRITE_OUT_S,
@@ -131,6 +147,7 @@ async def _serve(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end, number)
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         slots = service.begin()
         welcome = asyncio.create_task(_welcome(url, slots, server))
         await server.serve(sockets=list(listening))

@@ -1,5 +1,6 @@
 """What an application assigns and an administrator asks for."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -23,6 +24,10 @@ class Administration(Protocol):
     async def assign(self, capability: str, name: str | None) -> Any: ...
     async def confirm(self, name: str, capability: str) -> Any: ...
     def control(self, name: str, what: str) -> Any: ...
+
+
+# Reads the settings again and takes them over; its errors are written for who asked.
+Reload = Callable[[], Any]
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -70,13 +75,29 @@ class _Control(_Assigned):
         await send_json(send, msgspec.json.encode(made))
 
 
-def routes(service: Administration, server: ServerSettings) -> list[BaseRoute]:
+class _Reload(Endpoint):
+    def __init__(self, again: Reload, **limits: Any) -> None:
+        super().__init__(**limits)
+        self._again = again
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            made = self._again()
+        except (LookupError, ValueError) as error:
+            raise bad(f"{error} Nothing was changed.", code="invalid_settings") from error
+        await send_json(send, msgspec.json.encode(made))
+
+
+def routes(
+    service: Administration, server: ServerSettings, again: Reload | None = None
+) -> list[BaseRoute]:
     limits = {"body_limit": server.body_limit, "body_timeout": server.body_timeout}
 
     def route(path: str, kind: type[_Assigned], *methods: str) -> Route:
         return Route(path, kind(service, **limits), methods=methods)
 
     return [
+        *([Route("/admin/reload", _Reload(again, **limits), methods=["POST"])] if again else []),
         route("/models/capabilities", _Capabilities, "GET"),
         route("/models/global_capability/{capability}", _Assigned, "GET", "POST"),
         route("/models/confirm_capability/{model_id:path}/{capability}", _Confirm, "POST"),

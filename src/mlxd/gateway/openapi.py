@@ -52,6 +52,7 @@ def document() -> dict[str, Any]:
             "/ready": _get(_OBJECT, unready=True),
             "/status": _get(_OBJECT),
             "/metrics": _get({"text/plain": {"schema": {"type": "string"}}}),
+            "/admin/reload": _act(),
             "/models/capabilities": _get(_OBJECT),
             "/models/global_capability/{capability}": {
                 **_get(_OBJECT, parameters=[_in_path("capability")]),

@@ -99,6 +99,16 @@ class Slot:
         self._drain_s = 0.0
         self._task = asyncio.create_task(self.run(), name=f"slot {entry.id}")
 
+    def configure(
+        self, entry: ModelEntry, spawn: Spawn, idle_timeout: float | None, pinned: bool
+    ) -> None:
+        """New settings; the process that runs keeps those it was started with."""
+        self.entry = entry
+        self.idle_timeout = None if pinned else idle_timeout
+        self.pinned = pinned
+        self._spawn = spawn
+        self._inbox.put_nowait(policy.Tick())
+
     # --- what others may ask -----------------------------------------------------------------
 
     @property

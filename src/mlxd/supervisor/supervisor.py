@@ -10,13 +10,14 @@ from typing import Any
 import mlxd
 from mlxd import wire
 from mlxd.catalog import BrokenModel, Catalogue, ModelEntry, NameUnknown, NotDownloaded
-from mlxd.settings import ModelSettings, Settings
+from mlxd.settings import ModelSettings, Settings, known_keys, lookup
 
 from . import assignments, confirm, launch, metrics
 from .assignments import CAPABILITIES, Assignments
 from .contract import ModelCard, NotCapable, RequestFailed, Stream, Unassigned, UnknownModel
 from .launch import ENGINE, Child
 from .lifecycle import Lifecycle
+from .opening import open_for
 from .policy import State
 from .pulse import DEFAULT_LIMITS, Limits
 from .record import Record
@@ -26,6 +27,8 @@ from .store import Confirmation, Store
 
 log = logging.getLogger(__name__)
 
+# Settings that are read once, when the service starts.
+FIXED = ("server.", "images.", "logging.", "data_dir")
 # Logs are looked at this often; an engine writes little.
 ROTATE_EVERY_S = 60.0
 
@@ -61,11 +64,7 @@ class Supervisor:
 
     async def __aenter__(self) -> "Supervisor":
         self._record.write()
-        for entry in self._catalogue.configured:
-            self.slot(entry)
-        for name in self._assignments.current.values():
-            if name is not None:
-                self.slot(self._catalogue.find(name))
+        self._make_slots()
         self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeper")
         return self
 
@@ -211,6 +210,56 @@ class Supervisor:
         slot = self._by_name(name)
         getattr(self._lifecycle, what)(slot, f"{what} was asked for")
         return {"model_id": slot.entry.id, "asked": what, "state": str(slot.state)}
+
+    def reload(self, settings: Settings) -> dict[str, Any]:
+        """Take over other settings; only engines whose own have changed are started anew. Raises
+        what the catalogue does for a model that can't be found, and then nothing has changed."""
+        before = self._settings
+        opening = open_for(settings)
+        self._settings = self._lifecycle.settings = settings
+        self._catalogue = opening.catalogue
+        if [one.name for one in before.models] != [one.name for one in settings.models]:
+            self._assignments.replace(opening.assigned)
+            self._lifecycle.held.clear()
+            self._lifecycle.held.update(opening.held)
+        restarted = [name for name, slot in self._slots.items() if self._renew(slot, before)]
+        self._make_slots()
+        started = self._lifecycle.follow("the settings changed")
+        fixed = [
+            key
+            for key in known_keys()
+            if key.startswith(FIXED) and lookup(before, key) != lookup(settings, key)
+        ]
+        return {
+            "restarted": restarted,
+            "started": [slot.entry.id for slot in started],
+            "needs_restart_of_the_service": fixed,
+        }
+
+    def _renew(self, slot: Slot, before: Settings) -> bool:
+        """Whether its engine has to be started anew."""
+        old = launch.engine_arguments(slot.entry, before)
+        try:
+            entry = self._catalogue.find(str(slot.entry.path))
+        except (BrokenModel, NameUnknown, NotDownloaded):
+            # Its files are gone. What is loaded still works.
+            return False
+        chosen = self._settings_of(entry) or ModelSettings(name=entry.id)
+        if entry.id != slot.entry.id:
+            # Its name is taken by another folder now; what runs keeps the name it has.
+            entry = slot.entry
+        slot.configure(entry, self._spawner(entry), chosen.idle_timeout, chosen.pin)
+        if not slot.intended or launch.engine_arguments(entry, self._settings) == old:
+            return False
+        self._lifecycle.restart(slot, "its settings changed")
+        return True
+
+    def _make_slots(self) -> None:
+        for entry in self._catalogue.configured:
+            self.slot(entry)
+        for name in self._assignments.current.values():
+            if name is not None and name not in self._slots:
+                self.slot(self._catalogue.find(name))
 
     def _settings_of(self, entry: ModelEntry) -> ModelSettings | None:
         for one in self._settings.models:
