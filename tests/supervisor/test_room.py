@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlxd.catalog import ModelEntry
 from mlxd.settings import EngineSettings, ModelSettings, Settings
 from mlxd.supervisor import ledger
 from mlxd.supervisor.contract import EngineUnavailable
 from mlxd.supervisor.ledger import Claim, Plan, Shortage
+from mlxd.supervisor.life import Process
 from mlxd.supervisor.opening import open_for
-from mlxd.supervisor.policy import State
+from mlxd.supervisor.policy import Gone, Machine, State
 from mlxd.supervisor.slot import Slot
 from mlxd.supervisor.supervisor import Supervisor
 
@@ -182,3 +184,31 @@ async def test_start_stop_and_restart_by_name(tmp_path: Path) -> None:
         await until(lambda: a.state is State.STOPPED)
         service.control("a", "start")
         await until(lambda: a.state is State.READY)
+
+
+async def test_a_request_that_races_the_stop_for_idleness_a_thousand_times(tmp_path: Path) -> None:
+    """The slot alone, with its inputs in every order that the loop could bring."""
+    dice = random.Random(11)
+    entry = ModelEntry(id="raced", path=tmp_path)
+    for _ in range(1000):
+        spawned: list[int] = []
+
+        def refuse(spawned: list[int] = spawned) -> Process:
+            spawned.append(1)
+            raise OSError("no process in this test")
+
+        slot = Slot(entry, refuse, queue_limit=4, idle_timeout=1.0)
+        slot.machine = Machine(state=State.READY, wanted=True, since=0.0)
+        slot.intended = True
+        # What the clock, the reaper and a client bring, in any order.
+        moves = [lambda s=slot: s.rest("idle"), lambda s=slot: s._inbox.put_nowait(Gone("ended"))]
+        moves.insert(dice.randint(0, 2), lambda s=slot: s.generate(request("hello")))
+        for move in moves:
+            move()
+            if dice.random() < 0.5:
+                await asyncio.sleep(0)
+        (queued,) = slot.book._requests.values()
+        await asyncio.sleep(0)
+        slot._task.cancel()
+        await asyncio.gather(slot._task, return_exceptions=True)
+        assert not queued.ended or spawned  # type: ignore[attr-defined]
