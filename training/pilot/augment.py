@@ -8,8 +8,15 @@ from torch import Tensor
 
 # The usual quality-50 table for brightness, by distance from the constant term; scaled by quality.
 _STEP = torch.tensor([[16 + 2.2 * (i + j) + 0.9 * i * j for j in range(8)] for i in range(8)])
-_COSINE = torch.tensor([[math.cos(math.pi * (2 * x + 1) * u / 16) * (math.sqrt(1 / 8) if u == 0 else 0.5)
-                         for x in range(8)] for u in range(8)])
+_COSINE = torch.tensor(
+    [
+        [
+            math.cos(math.pi * (2 * x + 1) * u / 16) * (math.sqrt(1 / 8) if u == 0 else 0.5)
+            for x in range(8)
+        ]
+        for u in range(8)
+    ]
+)
 
 
 def _jpeg(x: Tensor, quality: Tensor) -> Tensor:
@@ -27,7 +34,7 @@ def _jpeg(x: Tensor, quality: Tensor) -> Tensor:
 def _blur(x: Tensor, sigma: Tensor) -> Tensor:
     b, c, h, w = x.shape
     reach = torch.arange(-2, 3, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-reach**2 / (2 * sigma.clamp_min(0.05)[:, None] ** 2))
+    kernel = torch.exp(-(reach**2) / (2 * sigma.clamp_min(0.05)[:, None] ** 2))
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)
     flat = F.pad(x.reshape(1, b * c, h, w), (2, 2, 2, 2), mode="replicate")
     flat = F.conv2d(flat, kernel[:, None, :, None], groups=b * c)
@@ -37,7 +44,10 @@ def _blur(x: Tensor, sigma: Tensor) -> Tensor:
 def _colors(b: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Ink and paper for each image: mostly dark on light, some inverted, some coloured."""
     mode = torch.rand(b, device=device)
-    light, dark = torch.rand(b, 3, device=device) * 0.12 + 0.88, torch.rand(b, 3, device=device) * 0.25
+    light, dark = (
+        torch.rand(b, 3, device=device) * 0.12 + 0.88,
+        torch.rand(b, 3, device=device) * 0.25,
+    )
     pure = mode < 0.3
     light[pure], dark[pure] = 1.0, 0.0
     tint = torch.rand(b, 3, device=device)
@@ -55,7 +65,12 @@ def _roughen(x: Tensor, strength: float) -> Tensor:
 
     def some(share: float) -> Tensor:
         return torch.rand(b, device=device) < share
-    x = torch.where(some(0.35)[:, None, None, None], _blur(x, torch.rand(b, device=device) * 0.9 * strength + 0.1), x)
+
+    x = torch.where(
+        some(0.35)[:, None, None, None],
+        _blur(x, torch.rand(b, device=device) * 0.9 * strength + 0.1),
+        x,
+    )
     noise = torch.rand(b, device=device) ** 2 * 0.09 * strength * some(0.5)
     x = x + torch.randn_like(x) * noise[:, None, None, None]
     quality = torch.rand(b, device=device) * 60 + 35

@@ -49,7 +49,9 @@ def encode_answer(tokenizer: Tokenizer, answer: str, spelled: frozenset[str]) ->
     return [*out, tokenizer.end]
 
 
-def encode(rng: random.Random, tokenizer: Tokenizer, example: Example) -> tuple[list[int], list[float]]:
+def encode(
+    rng: random.Random, tokenizer: Tokenizer, example: Example
+) -> tuple[list[int], list[float]]:
     """Tokens of a conversation, and how much each one counts as a target."""
     prompt = chat.prompt(example.messages, example.tools)
     spelled = spelled_words(rng, tokenizer, prompt + example.answer)
@@ -83,14 +85,19 @@ def text_batch(tokenizer: Tokenizer, seed: str) -> dict[str, np.ndarray]:
                         break
                     continue
             size = len(tokens)
-            ids[row, at:at + size], weights[row, at:at + size] = tokens, counts
+            ids[row, at : at + size], weights[row, at : at + size] = tokens, counts
             weights[row, at] = 0
-            owner[row, at:at + size], positions[row, at:at + size] = number, np.arange(size)
+            owner[row, at : at + size], positions[row, at : at + size] = number, np.arange(size)
             at += size
             number += 1
         owner[row, at:] = number + 1
-    return {"ids": ids[:, :-1], "targets": ids[:, 1:], "weights": weights[:, 1:], "owner": owner[:, :-1],
-            "positions": positions[:, :-1]}
+    return {
+        "ids": ids[:, :-1],
+        "targets": ids[:, 1:],
+        "weights": weights[:, 1:],
+        "owner": owner[:, :-1],
+        "positions": positions[:, :-1],
+    }
 
 
 @dataclass
@@ -112,7 +119,9 @@ def _turns(rng: random.Random, question: str) -> list[dict[str, Any]]:
 def show_page(rng: random.Random, look: pages.Look, wide: int, high: int) -> Shown:
     made = pages.page(rng, look, wide * 16, high * 16)
     question, answer = pages.ask(rng, made)
-    return Shown(np.asarray(made.ink)[None], _turns(rng, question), scenes.spelled(answer), made.glyphs)
+    return Shown(
+        np.asarray(made.ink)[None], _turns(rng, question), scenes.spelled(answer), made.glyphs
+    )
 
 
 def show_scene(rng: random.Random, folder: str, wide: int, high: int, held: bool = False) -> Shown:
@@ -133,7 +142,7 @@ def picture_positions(ids: np.ndarray, image_token: int, wide: int, high: int) -
     out[0, seen] = first
     out[1, seen] = first + np.repeat(np.arange(high), wide)
     out[2, seen] = first + np.tile(np.arange(wide), high)
-    out[:, first + count:] += max(wide, high) - count
+    out[:, first + count :] += max(wide, high) - count
     return out
 
 
@@ -141,12 +150,13 @@ def encode_shown(tokenizer: Tokenizer, shown: Shown, cells: int) -> tuple[list[i
     """Tokens of a picture's conversation, the picture's cells in place; and where the answer starts."""
     head = tokenizer.encode(chat.prompt(shown.messages))
     at = head.index(tokenizer.image)
-    head = head[:at] + [tokenizer.image] * cells + head[at + 1:]
+    head = head[:at] + [tokenizer.image] * cells + head[at + 1 :]
     return head + encode_answer(tokenizer, shown.answer, frozenset()), len(head)
 
 
-def picture_batch(tokenizer: Tokenizer, seed: str, folder: str, scenes_share: float,
-                  chinese: float) -> dict[str, np.ndarray]:
+def picture_batch(
+    tokenizer: Tokenizer, seed: str, folder: str, scenes_share: float, chinese: float
+) -> dict[str, np.ndarray]:
     rng = random.Random(seed)
     forms, room, _ = rng.choices(GRIDS, [g[2] for g in GRIDS])[0]
     drawn = rng.random() < scenes_share
@@ -165,18 +175,26 @@ def picture_batch(tokenizer: Tokenizer, seed: str, folder: str, scenes_share: fl
     look = pages.Look(folder, chinese=chinese, max_characters=room - 60)
     for b in range(count):
         while True:
-            shown = show_scene(rng, folder, wide, high) if drawn else show_page(rng, look, wide, high)
+            shown = (
+                show_scene(rng, folder, wide, high) if drawn else show_page(rng, look, wide, high)
+            )
             tokens, start = encode_shown(tokenizer, shown, cells)
             if len(tokens) <= total + 1:
                 break
-        ids[b, :len(tokens)] = tokens
-        weights[b, start:len(tokens)] = 1.0
+        ids[b, : len(tokens)] = tokens
+        weights[b, start : len(tokens)] = 1.0
         positions[:, b] = picture_positions(ids[b], tokenizer.image, wide, high)
         pixels[b] = shown.pixels
         for character, x, y in shown.glyphs:
             column, row = int(x // 16), int(y // 16)
             if 0 <= column < wide and 0 <= row < high and character in GLYPH_IDS:
                 pairs.append((b * cells + row * wide + column, GLYPH_IDS[character]))
-    return {"ids": ids[:, :-1], "targets": ids[:, 1:], "weights": weights[:, 1:],
-            "positions": positions[:, :, :-1], "pixels": pixels,
-            "pairs": np.array(pairs or [(0, 0)], np.int32), "glyphs": np.array([len(pairs)], np.int32)}
+    return {
+        "ids": ids[:, :-1],
+        "targets": ids[:, 1:],
+        "weights": weights[:, 1:],
+        "positions": positions[:, :, :-1],
+        "pixels": pixels,
+        "pairs": np.array(pairs or [(0, 0)], np.int32),
+        "glyphs": np.array([len(pairs)], np.int32),
+    }

@@ -31,6 +31,11 @@ def tool_call_text(name: str, arguments: dict[str, Any]) -> str:
 
 
 def tool_call_message(calls: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    return {"role": "assistant", "content": "", "tool_calls": [
-        {"type": "function", "id": f"call_{i}", "function": {"name": n, "arguments": a}}
-        for i, (n, a) in enumerate(calls)]}
+    return {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [
+            {"type": "function", "id": f"call_{i}", "function": {"name": n, "arguments": a}}
+            for i, (n, a) in enumerate(calls)
+        ],
+    }

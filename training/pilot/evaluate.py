@@ -49,14 +49,25 @@ class Server:
     def __init__(self, url: str, model: str, key: str) -> None:
         self.url, self.model, self.key = url.rstrip("/"), model, key
 
-    def ask(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None,
-            budget: int = BUDGET) -> Reply:
-        body: dict[str, Any] = {"model": self.model, "messages": _wire(messages), "temperature": 0, "max_tokens": budget}
+    def ask(
+        self,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]] | None = None,
+        budget: int = BUDGET,
+    ) -> Reply:
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": _wire(messages),
+            "temperature": 0,
+            "max_tokens": budget,
+        }
         if tools:
             body["tools"] = tools
         request = urllib.request.Request(
-            f"{self.url}/chat/completions", json.dumps(body).encode(),
-            {"content-type": "application/json", "authorization": f"Bearer {self.key}"})
+            f"{self.url}/chat/completions",
+            json.dumps(body).encode(),
+            {"content-type": "application/json", "authorization": f"Bearer {self.key}"},
+        )
         began = time.perf_counter()
         with urllib.request.urlopen(request, timeout=300) as answer:
             choice = json.load(answer)["choices"][0]
@@ -67,7 +78,12 @@ class Server:
                 calls.append((call["function"]["name"], json.loads(call["function"]["arguments"])))
             except ValueError:
                 calls.append((call["function"]["name"], None))
-        return Reply(message.get("content") or "", calls, choice["finish_reason"] != "length", time.perf_counter() - began)
+        return Reply(
+            message.get("content") or "",
+            calls,
+            choice["finish_reason"] != "length",
+            time.perf_counter() - began,
+        )
 
 
 def _wire(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -77,8 +93,16 @@ def _wire(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         message = dict(message)
         if message.get("tool_calls"):
             waiting = [c["id"] for c in message["tool_calls"]]
-            message["tool_calls"] = [{**c, "function": {**c["function"], "arguments": json.dumps(c["function"]["arguments"])}}
-                                     for c in message["tool_calls"]]
+            message["tool_calls"] = [
+                {
+                    **c,
+                    "function": {
+                        **c["function"],
+                        "arguments": json.dumps(c["function"]["arguments"]),
+                    },
+                }
+                for c in message["tool_calls"]
+            ]
             message["content"] = None
         elif message["role"] == "tool":
             message["tool_call_id"] = waiting.pop(0)
@@ -90,8 +114,15 @@ def picture(image: Any, question: str) -> list[dict[str, Any]]:
     held = io.BytesIO()
     image.save(held, "PNG")
     url = "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
-    return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}},
-                                         {"type": "text", "text": question}]}]
+    return [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image_url", "image_url": {"url": url}},
+                {"type": "text", "text": question},
+            ],
+        }
+    ]
 
 
 def judge(example: Example, reply: Reply) -> bool:
@@ -141,18 +172,24 @@ def distance(a: str, b: str) -> int:
 
 
 TEXT: list[tuple[str, str, Callable[[random.Random], Example], float]] = [
-    ("reply exactly, English", "exact", heldout.exact, 99.5), ("reply exactly, Chinese", "exact_zh", heldout.exact_zh, 98),
+    ("reply exactly, English", "exact", heldout.exact, 99.5),
+    ("reply exactly, Chinese", "exact_zh", heldout.exact_zh, 98),
     ("value from a tool message", "role", heldout.role, 99),
     ("tool call, invented tools", "call_random", heldout.call_random, 97),
     ("tool call, new kinds of request", "call_new", heldout.call_new, 80),
     ("tool loop: the answer uses the result", "loop", heldout.loop, 97),
-    ("two calls where two are asked", "two", heldout.two, 97), ("ordinary talk gets no call", "idle", heldout.idle, 97),
-    ("answer from a passage", "passage", heldout.reading, 92), ("tags as JSON", "tags", heldout.tags, 90),
+    ("two calls where two are asked", "two", heldout.two, 97),
+    ("ordinary talk gets no call", "idle", heldout.idle, 97),
+    ("answer from a passage", "passage", heldout.reading, 92),
+    ("tags as JSON", "tags", heldout.tags, 90),
     ("JSON from a sentence", "json", heldout.extraction, 90),
-    ("what it doesn't know: says so, names itself", "unknown", heldout.unknown, 95)]
+    ("what it doesn't know: says so, names itself", "unknown", heldout.unknown, 95),
+]
 
 
-def run(server: Server, fonts: str, count: int, seed: str, only: set[str], show: int) -> dict[str, Any]:
+def run(
+    server: Server, fonts: str, count: int, seed: str, only: set[str], show: int
+) -> dict[str, Any]:
     ends, table = Tally(), {}
 
     def each(jobs: list[Any], work: Callable[[Any], Any]) -> list[Any]:
@@ -164,26 +201,36 @@ def run(server: Server, fonts: str, count: int, seed: str, only: set[str], show:
         table[title] = {"value": round(value, 2), "bar": bar, "of": tally.of}
         for failure in tally.failures[:show]:
             print("      " + failure.replace("\n", " ")[:300])
+
     print(f"{'skill':46} {'%':>7}   {'bar':>9}   measured on")
     for title, name, make, bar in TEXT:
         if only and name not in only:
             continue
         examples = [make(random.Random(f"{seed}/{name}/{i}")) for i in range(count)]
         tally = Tally()
-        for example, reply in zip(examples, each(examples, lambda e: server.ask(e.messages, e.tools)), strict=True):
+        for example, reply in zip(
+            examples, each(examples, lambda e: server.ask(e.messages, e.tools)), strict=True
+        ):
             good = judge(example, reply)
             tally.right, tally.of = tally.right + good, tally.of + 1
             ends.right, ends.of = ends.right + reply.ended, ends.of + 1
             if not good:
-                tally.failures.append(f"{example.messages[-1]['content']!r} -> {reply.text!r} {reply.calls} "
-                                      f"(wanted {example.meta.get('calls') or example.answer!r})")
+                tally.failures.append(
+                    f"{example.messages[-1]['content']!r} -> {reply.text!r} {reply.calls} "
+                    f"(wanted {example.meta.get('calls') or example.answer!r})"
+                )
         line(title, tally.percent, f">= {bar}", tally)
     for title, name, make_picture, bar in pictures.SKILLS:
         if only and name not in only or not fonts:
             continue
-        shown = [make_picture(random.Random(f"{seed}/{name}/{i}"), fonts) for i in range(max(1, count // 3))]
+        shown = [
+            make_picture(random.Random(f"{seed}/{name}/{i}"), fonts)
+            for i in range(max(1, count // 3))
+        ]
         tally = Tally()
-        for one, reply in zip(shown, each(shown, lambda s: server.ask(picture(s.image, s.question))), strict=True):
+        for one, reply in zip(
+            shown, each(shown, lambda s: server.ask(picture(s.image, s.question))), strict=True
+        ):
             ends.right, ends.of = ends.right + reply.ended, ends.of + 1
             if one.facts:
                 hits = [f in f" {reply.text.lower()} " for f in one.facts]
@@ -194,7 +241,9 @@ def run(server: Server, fonts: str, count: int, seed: str, only: set[str], show:
                 tally.right, tally.of = tally.right + errors, tally.of + len(one.text)
                 wrong = errors > 0
             if wrong:
-                tally.failures.append(f"{one.question!r} -> {reply.text!r} (wanted {one.facts or one.text!r})")
+                tally.failures.append(
+                    f"{one.question!r} -> {reply.text!r} (wanted {one.facts or one.text!r})"
+                )
         line(title, tally.percent, f"{'>=' if bar > 50 else '<='} {bar}", tally)
     line("ends by itself", ends.percent, ">= 99.8", ends)
     return table
@@ -205,8 +254,15 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:60315/v1")
     parser.add_argument("--model", default="pilot")
     parser.add_argument("--key", default="none")
-    parser.add_argument("--fonts", default="", help="folder of packed fonts; without it no pictures are asked about")
-    parser.add_argument("--count", type=int, default=60, help="questions for each skill of text; a third for pictures")
+    parser.add_argument(
+        "--fonts", default="", help="folder of packed fonts; without it no pictures are asked about"
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=60,
+        help="questions for each skill of text; a third for pictures",
+    )
     parser.add_argument("--seed", default=None, help="fresh every time when not given")
     parser.add_argument("--only", default="", help="names of skills, separated by commas")
     parser.add_argument("--show", type=int, default=0, help="failures to show for each skill")
@@ -214,7 +270,14 @@ def main() -> None:
     a = parser.parse_args()
     seed = a.seed or str(random.SystemRandom().randint(0, 10**9))
     print(f"seed {seed}")
-    table = run(Server(a.url, a.model, a.key), a.fonts, a.count, seed, set(filter(None, a.only.split(","))), a.show)
+    table = run(
+        Server(a.url, a.model, a.key),
+        a.fonts,
+        a.count,
+        seed,
+        set(filter(None, a.only.split(","))),
+        a.show,
+    )
     if a.json:
         a.json.write_text(json.dumps(table, indent=2) + "\n")
 

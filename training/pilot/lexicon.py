@@ -18,6 +18,11 @@ def _sections(name: str) -> dict[str, list[str]]:
     return sections
 
 
+def groups(name: str) -> list[list[str]]:
+    """Lines of words that mean about the same; the first is the plain one."""
+    return [line.split(",") for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
 def english(section: str) -> list[str]:
     return _sections("words_en.txt")[section]
 
@@ -33,8 +38,9 @@ def hanzi() -> str:
 
 @cache
 def all_words() -> list[str]:
-    seen = {w for key, words in _sections("words_en.txt").items() if key != "syllable"
-            for w in words}
+    seen = {
+        w for key, words in _sections("words_en.txt").items() if key != "syllable" for w in words
+    }
     return sorted(seen)
 
 
@@ -82,10 +88,13 @@ def city(rng: random.Random) -> str:
 
 
 def company(rng: random.Random) -> str:
-    tail = rng.choice("Labs,Group,Works,Systems,Foods,Motors,Energy,Media,Logistics,Studio,Partners,"
-                      "Industries,Solutions,Robotics,Trading,Design".split(","))
-    head = rng.choice([pseudo_word(rng, 2, 3).capitalize(), last_name(rng),
-                       rng.choice(nouns()).capitalize()])
+    tail = rng.choice(
+        "Labs,Group,Works,Systems,Foods,Motors,Energy,Media,Logistics,Studio,Partners,"
+        "Industries,Solutions,Robotics,Trading,Design".split(",")
+    )
+    head = rng.choice(
+        [pseudo_word(rng, 2, 3).capitalize(), last_name(rng), rng.choice(nouns()).capitalize()]
+    )
     return f"{head} {tail}"
 
 
@@ -96,16 +105,31 @@ DIGITS = "0123456789"
 
 def code(rng: random.Random, low: int = 4, high: int = 12) -> str:
     size = rng.randint(low, high)
-    alphabet = rng.choice([UPPER + DIGITS, UPPER + DIGITS, LOWER + DIGITS, UPPER, LOWER, DIGITS,
-                           UPPER + LOWER + DIGITS, "0123456789abcdef"])
+    alphabet = rng.choice(
+        [
+            UPPER + DIGITS,
+            UPPER + DIGITS,
+            LOWER + DIGITS,
+            UPPER,
+            LOWER,
+            DIGITS,
+            UPPER + LOWER + DIGITS,
+            "0123456789abcdef",
+        ]
+    )
     raw = "".join(rng.choices(alphabet, k=size))
     roll = rng.random()
     if roll < 0.3 and size >= 4:
         cut = rng.randint(1, size - 1)
         return raw[:cut] + rng.choice("---_.:") + raw[cut:]
     if roll < 0.42:
-        head = rng.choice([rng.choice(all_words()).upper(), rng.choice(all_words()),
-                           rng.choice(all_words()).capitalize()])
+        head = rng.choice(
+            [
+                rng.choice(all_words()).upper(),
+                rng.choice(all_words()),
+                rng.choice(all_words()).capitalize(),
+            ]
+        )
         return f"{head}{rng.choice('---_')}{raw[:8]}"
     return raw
 
@@ -114,16 +138,28 @@ def identifier(rng: random.Random) -> str:
     """An order number or the like: a short prefix and digits."""
     digits = "".join(rng.choices(DIGITS, k=rng.randint(2, 6)))
     prefix = "".join(rng.choices(UPPER, k=rng.randint(1, 4)))
-    return rng.choice([f"{prefix}-{digits}", f"{prefix}{digits}", f"{digits}", f"#{digits}"[1:],
-                       f"{prefix}-{digits}-{rng.choice(UPPER)}", f"{prefix.lower()}_{digits}",
-                       code(rng, 4, 8)])
+    return rng.choice(
+        [
+            f"{prefix}-{digits}",
+            f"{prefix}{digits}",
+            f"{digits}",
+            f"#{digits}"[1:],
+            f"{prefix}-{digits}-{rng.choice(UPPER)}",
+            f"{prefix.lower()}_{digits}",
+            code(rng, 4, 8),
+        ]
+    )
 
 
 def email(rng: random.Random) -> str:
-    local = rng.choice([first_name(rng).lower(),
-                        f"{first_name(rng)}.{last_name(rng)}".lower(),
-                        f"{noun(rng)}{rng.randint(1, 99)}", rng.choice("info,office,sales,support,"
-                                                                      "hello,team,billing".split(","))])
+    local = rng.choice(
+        [
+            first_name(rng).lower(),
+            f"{first_name(rng)}.{last_name(rng)}".lower(),
+            f"{noun(rng)}{rng.randint(1, 99)}",
+            rng.choice("info,office,sales,support,hello,team,billing".split(",")),
+        ]
+    )
     domain = rng.choice([pseudo_word(rng), noun(rng), "example", "mail", "post", last_name(rng)])
     return f"{local}@{domain.lower()}.{rng.choice('com,org,net,io,de,eu,co.uk,cn'.split(','))}"
 
@@ -136,12 +172,15 @@ def url(rng: random.Random) -> str:
 def file_path(rng: random.Random) -> str:
     name = "_".join(word(rng).lower() for _ in range(rng.randint(1, 2)))
     suffix = rng.choice("pdf,txt,csv,docx,png,jpg,json,md,xlsx,log".split(","))
-    folder = rng.choice(["", "", f"/{noun(rng)}/", f"{noun(rng)}/", f"/home/{first_name(rng).lower()}/"])
+    folder = rng.choice(
+        ["", "", f"/{noun(rng)}/", f"{noun(rng)}/", f"/home/{first_name(rng).lower()}/"]
+    )
     return f"{folder}{name}.{suffix}"
 
 
-MONTHS = ("January February March April May June July August September October November "
-          "December").split()
+MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
@@ -151,21 +190,40 @@ def iso_date(rng: random.Random) -> str:
 
 def date(rng: random.Random) -> str:
     day, month, year = rng.randint(1, 28), rng.choice(MONTHS), rng.randint(2019, 2031)
-    return rng.choice([iso_date(rng), iso_date(rng), f"{day} {month} {year}", f"{month} {day}",
-                       f"{month} {day}, {year}", f"{day} {month}"])
+    return rng.choice(
+        [
+            iso_date(rng),
+            iso_date(rng),
+            f"{day} {month} {year}",
+            f"{month} {day}",
+            f"{month} {day}, {year}",
+            f"{day} {month}",
+        ]
+    )
 
 
 def clock(rng: random.Random) -> str:
     hour, minute = rng.randint(0, 23), rng.choice([0, 0, 15, 30, 45, rng.randint(0, 59)])
-    return rng.choice([f"{hour:02d}:{minute:02d}", f"{hour:02d}:{minute:02d}",
-                       f"{rng.randint(1, 12)} {rng.choice(['am', 'pm'])}",
-                       f"{rng.randint(1, 12)}:{minute:02d} {rng.choice(['am', 'pm', 'AM', 'PM'])}"])
+    return rng.choice(
+        [
+            f"{hour:02d}:{minute:02d}",
+            f"{hour:02d}:{minute:02d}",
+            f"{rng.randint(1, 12)} {rng.choice(['am', 'pm'])}",
+            f"{rng.randint(1, 12)}:{minute:02d} {rng.choice(['am', 'pm', 'AM', 'PM'])}",
+        ]
+    )
 
 
 def phone(rng: random.Random) -> str:
     parts = ["".join(rng.choices(DIGITS, k=k)) for k in (3, 3, 4)]
-    return rng.choice([f"+{rng.randint(1, 99)} {parts[0]} {parts[1]}{parts[2]}", "-".join(parts),
-                       f"0{parts[0]}{parts[2]}", f"+{rng.randint(1, 99)}{''.join(parts)}"])
+    return rng.choice(
+        [
+            f"+{rng.randint(1, 99)} {parts[0]} {parts[1]}{parts[2]}",
+            "-".join(parts),
+            f"0{parts[0]}{parts[2]}",
+            f"+{rng.randint(1, 99)}{''.join(parts)}",
+        ]
+    )
 
 
 def amount(rng: random.Random) -> float | int:
@@ -179,8 +237,10 @@ def words(rng: random.Random, low: int = 1, high: int = 4) -> str:
     return " ".join(word(rng).lower() for _ in range(rng.randint(low, high)))
 
 
-NUMBER_WORDS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen "
-                "fourteen fifteen sixteen seventeen eighteen nineteen twenty").split()
+NUMBER_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen "
+    "fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+).split()
 
 
 def zh_name(rng: random.Random) -> str:

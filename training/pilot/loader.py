@@ -26,7 +26,14 @@ def _write(slot: mmap.mmap, batch: Batch) -> list[tuple[str, str, tuple[int, ...
     return layout
 
 
-def _work(make: Callable[[str], Batch], seed: str, worker: int, slots: list[mmap.mmap], free: Any, full: Any) -> None:
+def _work(
+    make: Callable[[str], Batch],
+    seed: str,
+    worker: int,
+    slots: list[mmap.mmap],
+    free: Any,
+    full: Any,
+) -> None:
     number = 0
     try:
         while True:
@@ -41,7 +48,9 @@ def _work(make: Callable[[str], Batch], seed: str, worker: int, slots: list[mmap
 class Loader:
     """Batches of one kind from several processes; start it before CUDA is touched."""
 
-    def __init__(self, make: Callable[[str], Batch], seed: str, workers: int, ahead: int = 2) -> None:
+    def __init__(
+        self, make: Callable[[str], Batch], seed: str, workers: int, ahead: int = 2
+    ) -> None:
         fork = mp.get_context("fork")
         count = workers * 2 + ahead
         self.slots = [mmap.mmap(-1, SLOT_BYTES) for _ in range(count)]
@@ -49,8 +58,12 @@ class Loader:
         for i in range(count):
             self.free.put(i)
         self.ready: queue.Queue[dict[str, torch.Tensor]] = queue.Queue(maxsize=ahead)
-        self.processes = [fork.Process(target=_work, args=(make, seed, w, self.slots, self.free, self.full), daemon=True)
-                          for w in range(workers)]
+        self.processes = [
+            fork.Process(
+                target=_work, args=(make, seed, w, self.slots, self.free, self.full), daemon=True
+            )
+            for w in range(workers)
+        ]
         for process in self.processes:
             process.start()
 
@@ -62,7 +75,11 @@ class Loader:
         for name, kind, shape, at in layout:
             array = np.frombuffer(self.slots[slot], kind, int(np.prod(shape)), at).reshape(shape)
             tensor = torch.from_numpy(array.copy())
-            batch[name] = tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+            batch[name] = (
+                tensor.pin_memory().to(device, non_blocking=True)
+                if device.type == "cuda"
+                else tensor
+            )
         self.free.put(slot)
         return batch
 
@@ -76,6 +93,7 @@ class Loader:
                     self.ready.put(self._fetch(device))
             except BaseException as reason:
                 failure.append(reason)
+
         threading.Thread(target=run, daemon=True).start()
         while True:
             try:

@@ -55,6 +55,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Any) -> Tensor:
     if isinstance(mask, Tensor):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     from torch.nn.attention.flex_attention import flex_attention
+
     return flex_attention(q, k, v, block_mask=mask)
 
 
@@ -116,19 +117,25 @@ class Language(nn.Module):
         speeds = 1.0 / s.rope_theta ** (torch.arange(half, dtype=torch.float32) / half)
         axis = torch.zeros(half, dtype=torch.long)
         for which in (1, 2):
-            axis[which:s.sections[which] * 3:3] = which
+            axis[which : s.sections[which] * 3 : 3] = which
         self.register_buffer("speeds", speeds, persistent=False)
         self.register_buffer("axis", axis, persistent=False)
 
     def angles(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Rotations for positions (3, batch, time): interleaved time, height and width."""
-        angle = (positions.float()[..., None] * self.speeds)
+        angle = positions.float()[..., None] * self.speeds
         angle = torch.gather(angle, 0, self.axis.expand(1, *angle.shape[1:]))[0]
         angle = torch.cat((angle, angle), dim=-1)[:, None]
         return angle.cos().to(dtype), angle.sin().to(dtype)
 
-    def forward(self, x: Tensor, positions: Tensor, mask: Any = None, seen: Tensor | None = None,
-                deep: list[Tensor] | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        mask: Any = None,
+        seen: Tensor | None = None,
+        deep: list[Tensor] | None = None,
+    ) -> Tensor:
         cos, sin = self.angles(positions, x.dtype)
         for i, layer in enumerate(self.layers):
             x = layer(x, cos, sin, mask)
@@ -192,7 +199,11 @@ class Merger(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         b = x.shape[0]
-        x = self.norm(x.reshape(b, -1, self.size)) if self.after else self.norm(x).reshape(b, -1, self.size)
+        x = (
+            self.norm(x.reshape(b, -1, self.size))
+            if self.after
+            else self.norm(x).reshape(b, -1, self.size)
+        )
         return self.linear_fc2(F.gelu(self.linear_fc1(x)))
 
 
@@ -234,19 +245,34 @@ class Vision(nn.Module):
             y0, x0 = ys.long(), xs.long()
             y1, x1 = (y0 + 1).clamp_max(side - 1), (x0 + 1).clamp_max(side - 1)
             dy, dx = (ys - y0)[:, None], (xs - x0)[None]
-            corners = [(y[:, None] * side + x[None]) for y, x in ((y0, x0), (y0, x1), (y1, x0), (y1, x1))]
+            corners = [
+                (y[:, None] * side + x[None]) for y, x in ((y0, x0), (y0, x1), (y1, x0), (y1, x1))
+            ]
             weights = [(1 - dy) * (1 - dx), (1 - dy) * dx, dy * (1 - dx), dy * dx]
             rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
 
             def ordered(x: Tensor) -> Tensor:
                 return x.view(h // m, m, w // m, m).permute(0, 2, 1, 3).reshape(-1)
+
             quarter = self.shape.vision_hidden // self.shape.vision_heads // 4
             speeds = 1.0 / 10_000.0 ** (torch.arange(quarter, dtype=torch.float32) / quarter)
-            angle = torch.cat((ordered(rows).float()[:, None] * speeds, ordered(columns).float()[:, None] * speeds), -1)
+            angle = torch.cat(
+                (
+                    ordered(rows).float()[:, None] * speeds,
+                    ordered(columns).float()[:, None] * speeds,
+                ),
+                -1,
+            )
             angle = torch.cat((angle, angle), -1)
-            self.tables[h, w] = tuple(t.to(device) for t in (
-                torch.stack([ordered(c) for c in corners]), torch.stack([ordered(c) for c in weights]),
-                angle.cos(), angle.sin()))
+            self.tables[h, w] = tuple(
+                t.to(device)
+                for t in (
+                    torch.stack([ordered(c) for c in corners]),
+                    torch.stack([ordered(c) for c in weights]),
+                    angle.cos(),
+                    angle.sin(),
+                )
+            )
         return self.tables[h, w]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -294,7 +320,9 @@ class Pilot(nn.Module):
         language = self.model.language_model
         return language(language.embed_tokens(ids), positions.expand(3, *positions.shape), mask)
 
-    def picture(self, ids: Tensor, positions: Tensor, pixels: Tensor, image_token: int) -> tuple[Tensor, Tensor]:
+    def picture(
+        self, ids: Tensor, positions: Tensor, pixels: Tensor, image_token: int
+    ) -> tuple[Tensor, Tensor]:
         """Hidden states of rows with one picture each, and the features of its cells."""
         language = self.model.language_model
         features, deep = self.model.visual(pixels)

@@ -21,18 +21,25 @@ def orthogonal(g: Tensor) -> Tensor:
 class Muon:
     """Momentum, made orthogonal. Matrices of one shape are stepped as one stack."""
 
-    def __init__(self, matrices: list[nn.Parameter], momentum: float = 0.95, decay: float = 0.02) -> None:
+    def __init__(
+        self, matrices: list[nn.Parameter], momentum: float = 0.95, decay: float = 0.02
+    ) -> None:
         self.momentum, self.decay = momentum, decay
         self.groups: dict[tuple[int, ...], list[nn.Parameter]] = {}
         for p in matrices:
             self.groups.setdefault(tuple(p.shape), []).append(p)
-        self.buffers = {shape: torch.zeros(len(ps), *shape, device=ps[0].device) for shape, ps in self.groups.items()}
+        self.buffers = {
+            shape: torch.zeros(len(ps), *shape, device=ps[0].device)
+            for shape, ps in self.groups.items()
+        }
         self.make = orthogonal
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         for shape, group in self.groups.items():
-            gradient = torch.stack([p.grad if p.grad is not None else torch.zeros_like(p) for p in group])
+            gradient = torch.stack(
+                [p.grad if p.grad is not None else torch.zeros_like(p) for p in group]
+            )
             buffer = self.buffers[shape]
             buffer.lerp_(gradient, 1 - self.momentum)
             ahead = gradient.lerp(buffer, self.momentum)
@@ -43,7 +50,9 @@ class Muon:
                 update = self.make(ahead)
                 scale = max(1.0, shape[0] / shape[1]) ** 0.5
             torch._foreach_mul_(group, 1 - rate * self.decay)
-            torch._foreach_add_(group, list(update.to(group[0].dtype).unbind(0)), alpha=-rate * scale)
+            torch._foreach_add_(
+                group, list(update.to(group[0].dtype).unbind(0)), alpha=-rate * scale
+            )
 
 
 def split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

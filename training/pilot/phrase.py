@@ -31,6 +31,7 @@ def loosen(rng: random.Random, template: str, words: list[str], share: float = 0
         if word[0] == "{" or rng.random() >= rate:
             return word
         return "" if not word.isascii() or rng.random() < 0.35 else rng.choice(words)
+
     return " ".join(_WORD.sub(change, template).split(" "))
 
 

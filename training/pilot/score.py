@@ -17,7 +17,9 @@ from .tokenizer import Tokenizer
 Skills = dict[str, Callable[[random.Random], Example]]
 
 
-def _exact(model: Pilot, tokenizer: Tokenizer, examples: list[Example], device: torch.device) -> list[bool]:
+def _exact(
+    model: Pilot, tokenizer: Tokenizer, examples: list[Example], device: torch.device
+) -> list[bool]:
     """An answer is given exactly when every token of it is the likeliest after those before it."""
     rows = []
     for e in examples:
@@ -26,21 +28,32 @@ def _exact(model: Pilot, tokenizer: Tokenizer, examples: list[Example], device: 
     rows.sort(key=lambda r: len(r[0]))
     right: list[bool] = []
     for at in range(0, len(rows), 32):
-        part = rows[at:at + 32]
+        part = rows[at : at + 32]
         width = max(len(r[0]) for r in part)
         ids = torch.zeros(len(part), width, dtype=torch.long)
         for i, (tokens, _) in enumerate(part):
-            ids[i, :len(tokens)] = torch.tensor(tokens)
+            ids[i, : len(tokens)] = torch.tensor(tokens)
         ids = ids.to(device)
         positions = torch.arange(width, device=device)[None].expand(len(part), -1)
         best = model.logits(model.text(ids, positions)).argmax(-1)
         for i, (tokens, start) in enumerate(part):
-            right.append(bool((best[i, start - 1:len(tokens) - 1] == ids[i, start:len(tokens)]).all()))
+            right.append(
+                bool((best[i, start - 1 : len(tokens) - 1] == ids[i, start : len(tokens)]).all())
+            )
     return right
 
 
-def _reading(model: Pilot, tokenizer: Tokenizer, folder: str, look: pages.Look, grid: tuple[int, int],
-             count: int, seed: str, device: torch.device, render: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+def _reading(
+    model: Pilot,
+    tokenizer: Tokenizer,
+    folder: str,
+    look: pages.Look,
+    grid: tuple[int, int],
+    count: int,
+    seed: str,
+    device: torch.device,
+    render: Callable[[Tensor], Tensor],
+) -> tuple[float, float]:
     """Share of wrong characters (given those before) and of pages read without a mistake."""
     rng = random.Random(seed)
     wide, high = grid
@@ -49,23 +62,28 @@ def _reading(model: Pilot, tokenizer: Tokenizer, folder: str, look: pages.Look, 
         rows, pixels = [], []
         for _ in range(8):
             made = pages.page(rng, look, wide * 16, high * 16)
-            shown = batches.Shown(np.asarray(made.ink)[None],
-                                  batches._turns(rng, "Read the text in the image."),
-                                  "\x01" + "\n".join(made.lines) + "\x02", [])
+            shown = batches.Shown(
+                np.asarray(made.ink)[None],
+                batches._turns(rng, "Read the text in the image."),
+                "\x01" + "\n".join(made.lines) + "\x02",
+                [],
+            )
             rows.append(batches.encode_shown(tokenizer, shown, wide * high))
             pixels.append(shown.pixels)
         width = max(len(r[0]) for r in rows)
         ids = np.zeros((8, width), np.int64)
         positions = np.zeros((3, 8, width), np.int64)
         for i, (tokens, _) in enumerate(rows):
-            ids[i, :len(tokens)] = tokens
+            ids[i, : len(tokens)] = tokens
             positions[:, i] = batches.picture_positions(ids[i], tokenizer.image, wide, high)
         given = torch.from_numpy(ids).to(device)
         image = render(torch.from_numpy(np.stack(pixels)).to(device))
-        hidden, _ = model.picture(given, torch.from_numpy(positions).to(device), image, tokenizer.image)
+        hidden, _ = model.picture(
+            given, torch.from_numpy(positions).to(device), image, tokenizer.image
+        )
         best = model.logits(hidden).argmax(-1)
         for i, (tokens, start) in enumerate(rows):
-            good = best[i, start - 1:len(tokens) - 1] == given[i, start:len(tokens)]
+            good = best[i, start - 1 : len(tokens) - 1] == given[i, start : len(tokens)]
             wrong += int((~good).sum())
             total += len(good)
             whole += bool(good.all())
@@ -73,8 +91,16 @@ def _reading(model: Pilot, tokenizer: Tokenizer, folder: str, look: pages.Look, 
 
 
 @torch.no_grad()
-def report(model: Pilot, tokenizer: Tokenizer, skills: Skills, folder: str, device: torch.device,
-           render: Callable[[Tensor], Tensor], count: int = 192, reading: int = 48) -> dict[str, float]:
+def report(
+    model: Pilot,
+    tokenizer: Tokenizer,
+    skills: Skills,
+    folder: str,
+    device: torch.device,
+    render: Callable[[Tensor], Tensor],
+    count: int = 192,
+    reading: int = 48,
+) -> dict[str, float]:
     model.eval()
     out: dict[str, float] = {}
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
@@ -83,12 +109,21 @@ def report(model: Pilot, tokenizer: Tokenizer, skills: Skills, folder: str, devi
             right = _exact(model, tokenizer, examples, device)
             out[name] = round(100 * sum(right) / len(right), 1)
         looks: dict[str, Any] = {
-            "latin": (pages.Look(folder, held=True, chinese=0, sizes=(16, 44), plain=True), (30, 16)),
-            "small": (pages.Look(folder, held=True, chinese=0, sizes=(12, 15), plain=True), (24, 10)),
+            "latin": (
+                pages.Look(folder, held=True, chinese=0, sizes=(16, 44), plain=True),
+                (30, 16),
+            ),
+            "small": (
+                pages.Look(folder, held=True, chinese=0, sizes=(12, 15), plain=True),
+                (24, 10),
+            ),
             "chinese": (pages.Look(folder, held=True, chinese=1, sizes=(16, 44)), (24, 12)),
-            "known": (pages.Look(folder, held=False, chinese=0, sizes=(12, 40)), (24, 12))}
+            "known": (pages.Look(folder, held=False, chinese=0, sizes=(12, 40)), (24, 12)),
+        }
         for name, (look, grid) in looks.items():
-            error, whole = _reading(model, tokenizer, folder, look, grid, reading, f"score/{name}", device, render)
+            error, whole = _reading(
+                model, tokenizer, folder, look, grid, reading, f"score/{name}", device, render
+            )
             out[f"read {name} err"], out[f"read {name} whole"] = round(error, 2), round(whole, 1)
     model.train()
     return out

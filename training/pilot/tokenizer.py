@@ -17,8 +17,16 @@ from . import chat
 from . import lexicon as lx
 
 PIECES = r"""": "|", "|\{"|"\}|[A-Z][a-z]+|[a-z]+|[A-Z]+(?![a-z])|[\s\S]"""
-SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
-            "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
+SPECIALS = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 MARKS = ["<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 JOINTS = ['": "', '", "', '{"', '"}']
 PUNCTUATION = "，。！？、：；“”‘’（）《》「」—…·￥€£°→×÷±"
@@ -48,12 +56,15 @@ def written(piece: str) -> str:
 def pieces_of_vocabulary(samples: int) -> list[str]:
     """Count words over generated examples; keep the frequent ones and all of the lexicon's."""
     from .tasks import mixture
+
     pattern = re.compile(PIECES)
     counts: Counter[str] = Counter()
     for i in range(samples):
         example = mixture.draw(random.Random(f"vocabulary/{i}"))
         text = chat.prompt(example.messages, example.tools) + example.answer
-        counts.update(p for p in pattern.findall(text) if len(p) > 1 and p.isalpha() and p.isascii())
+        counts.update(
+            p for p in pattern.findall(text) if len(p) > 1 and p.isalpha() and p.isascii()
+        )
     for word in lx.all_words():
         if word.isalpha() and len(word) > 1:
             counts[word] += samples // 2000
@@ -100,7 +111,11 @@ class Tokenizer:
         out: list[int] = []
         for character in text:
             known = self.pieces.get(character)
-            out.extend([known] if known is not None else [self.byte_ids[b] for b in character.encode("utf-8")])
+            out.extend(
+                [known]
+                if known is not None
+                else [self.byte_ids[b] for b in character.encode("utf-8")]
+            )
         return out
 
     def decode(self, ids: list[int]) -> str:
@@ -114,16 +129,53 @@ class Tokenizer:
 
     def exported(self) -> dict[str, Any]:
         """The content of tokenizer.json."""
-        added = [{"id": self.ids[m], "content": m, "single_word": False, "lstrip": False, "rstrip": False,
-                  "normalized": False, "special": m in SPECIALS} for m in self.added]
-        cut = {"type": "Split", "pattern": {"Regex": PIECES}, "behavior": "Isolated", "invert": False}
-        plain = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
-        model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "",
-                 "end_of_word_suffix": "", "fuse_unk": False, "byte_fallback": False, "ignore_merges": True,
-                 "vocab": {t: i for i, t in enumerate(self.tokens)}, "merges": []}
-        return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
-                "pre_tokenizer": {"type": "Sequence", "pretokenizers": [cut, plain]},
-                "post_processor": None, "decoder": plain, "model": model}
+        added = [
+            {
+                "id": self.ids[m],
+                "content": m,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": m in SPECIALS,
+            }
+            for m in self.added
+        ]
+        cut = {
+            "type": "Split",
+            "pattern": {"Regex": PIECES},
+            "behavior": "Isolated",
+            "invert": False,
+        }
+        plain = {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": False,
+            "use_regex": False,
+        }
+        model = {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": "",
+            "end_of_word_suffix": "",
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": True,
+            "vocab": {t: i for i, t in enumerate(self.tokens)},
+            "merges": [],
+        }
+        return {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": added,
+            "normalizer": None,
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [cut, plain]},
+            "post_processor": None,
+            "decoder": plain,
+            "model": model,
+        }
 
 
 def main() -> None:

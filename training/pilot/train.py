@@ -40,29 +40,55 @@ class Trainer:
         self.out.mkdir(parents=True, exist_ok=True)
         self.tokenizer = Tokenizer.load()
         fonts = str(arguments.fonts)
-        pictures = functools.partial(batches.picture_batch, self.tokenizer, folder=fonts,
-                                     scenes_share=arguments.scenes, chinese=arguments.chinese)
+        pictures = functools.partial(
+            batches.picture_batch,
+            self.tokenizer,
+            folder=fonts,
+            scenes_share=arguments.scenes,
+            chinese=arguments.chinese,
+        )
         text = functools.partial(batches.text_batch, self.tokenizer)
-        self.loaders = (Loader(text, f"{arguments.seed}/text/{time.time_ns()}" if arguments.resume else f"{arguments.seed}/text",
-                               arguments.text_workers),
-                        Loader(pictures, f"{arguments.seed}/pictures", arguments.picture_workers))
+        self.loaders = (
+            Loader(
+                text,
+                f"{arguments.seed}/text/{time.time_ns()}"
+                if arguments.resume
+                else f"{arguments.seed}/text",
+                arguments.text_workers,
+            ),
+            Loader(pictures, f"{arguments.seed}/pictures", arguments.picture_workers),
+        )
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(arguments.seed)
         torch.set_float32_matmul_precision("high")
-        self.model = Pilot(Shape(vocabulary=-(-self.tokenizer.size // 64) * 64), len(batches.GLYPH_IDS)).to(self.device)
+        self.model = Pilot(
+            Shape(vocabulary=-(-self.tokenizer.size // 64) * 64), len(batches.GLYPH_IDS)
+        ).to(self.device)
         matrices, rest = split(self.model)
         self.muon = Muon(matrices)
-        self.adam = torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0,
-                                      fused=self.device.type == "cuda")
+        self.adam = torch.optim.AdamW(
+            rest,
+            lr=ADAM_RATE,
+            betas=(0.9, 0.95),
+            weight_decay=0.0,
+            fused=self.device.type == "cuda",
+        )
         self.step, self.spent = 0, 0.0
         self.good: dict[str, Any] = {}
         if arguments.compile:
             self._compile()
         if (self.out / "state.pt").exists():
-            self.load(torch.load(self.out / "state.pt", map_location=self.device, weights_only=True))
+            self.load(
+                torch.load(self.out / "state.pt", map_location=self.device, weights_only=True)
+            )
         elif arguments.start:
             weights = load_file(arguments.start)
-            print(self.model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=False), flush=True)
+            print(
+                self.model.load_state_dict(
+                    {k: v.float() for k, v in weights.items()}, strict=False
+                ),
+                flush=True,
+            )
 
     def _compile(self) -> None:
         torch._dynamo.config.recompile_limit = 64
@@ -74,8 +100,13 @@ class Trainer:
         self.weigh = torch.compile(self.weigh, dynamic=False)  # type: ignore[method-assign]
 
     def state(self) -> dict[str, Any]:
-        return {"model": self.model.state_dict(), "adam": self.adam.state_dict(),
-                "muon": {str(k): v for k, v in self.muon.buffers.items()}, "step": self.step, "spent": self.spent}
+        return {
+            "model": self.model.state_dict(),
+            "adam": self.adam.state_dict(),
+            "muon": {str(k): v for k, v in self.muon.buffers.items()},
+            "step": self.step,
+            "spent": self.spent,
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
@@ -92,12 +123,14 @@ class Trainer:
 
     def snapshot(self) -> None:
         """Copies on the device, to go back to when a loss is no number."""
+
         def copy(value: Any) -> Any:
             if isinstance(value, Tensor):
                 return value.clone()
             if isinstance(value, dict):
                 return {k: copy(v) for k, v in value.items()}
             return [copy(v) for v in value] if isinstance(value, list) else value
+
         self.good = copy(self.state())
 
     def rate(self) -> float:
@@ -107,7 +140,9 @@ class Trainer:
 
     def weigh(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         logits = self.model.logits(hidden).float()
-        losses = F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1).long(), reduction="none")
+        losses = F.cross_entropy(
+            logits.view(-1, logits.shape[-1]), targets.reshape(-1).long(), reduction="none"
+        )
         return (losses * weights.reshape(-1)).sum() / weights.sum()
 
     def text_loss(self, batch: dict[str, Tensor]) -> Tensor:
@@ -117,10 +152,15 @@ class Trainer:
 
     def picture_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         pixels = augment.picture(batch["pixels"])
-        hidden, features = self.model.picture(batch["ids"].long(), batch["positions"], pixels, self.tokenizer.image)
+        hidden, features = self.model.picture(
+            batch["ids"].long(), batch["positions"], pixels, self.tokenizer.image
+        )
         cells = features.shape[1]
-        reading = self.weigh(hidden[:, cells:].contiguous(), batch["targets"][:, cells:].contiguous(),
-                             batch["weights"][:, cells:].contiguous())
+        reading = self.weigh(
+            hidden[:, cells:].contiguous(),
+            batch["targets"][:, cells:].contiguous(),
+            batch["weights"][:, cells:].contiguous(),
+        )
         if batch["pixels"].shape[1] != 1:
             return reading, reading.detach() * 0
         named = self.model.glyphs(features).flatten(0, 1)
@@ -146,10 +186,14 @@ class Trainer:
         began = last = saved = time.time()
         counted = 0
         while self.spent < self.a.minutes * 60 and time.time() < stop_at:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            with torch.autocast(
+                self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
+            ):
                 text = self.text_loss(next(texts))
             text.backward()
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            with torch.autocast(
+                self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
+            ):
                 reading, glyphs = self.picture_loss(next(pictures))
             (reading + GLYPH_SHARE * glyphs).backward()
             norm = self.update(self.rate())
@@ -167,8 +211,11 @@ class Trainer:
             if self.step % SNAPSHOT_STEPS == 0:
                 self.snapshot()
                 means = (sums / counted).tolist()
-                print(f"step {self.step} {self.spent:.0f}s rate {self.rate():.3f} text {means[0]:.4f} read {means[1]:.4f} "
-                      f"glyphs {means[2]:.3f} | {counted / (time.time() - began):.1f} steps/s", flush=True)
+                print(
+                    f"step {self.step} {self.spent:.0f}s rate {self.rate():.3f} text {means[0]:.4f} read {means[1]:.4f} "
+                    f"glyphs {means[2]:.3f} | {counted / (time.time() - began):.1f} steps/s",
+                    flush=True,
+                )
                 sums.zero_()
                 counted, began = 0, time.time()
             if self.step % self.a.score_every == 0:
@@ -179,7 +226,11 @@ class Trainer:
                 saved = time.time()
         self.save()
         self.scores()
-        weights = {k: v.bfloat16() for k, v in self.model.state_dict().items() if not k.startswith("glyphs")}
+        weights = {
+            k: v.bfloat16()
+            for k, v in self.model.state_dict().items()
+            if not k.startswith("glyphs")
+        }
         save_file(weights, self.out / "weights.safetensors")
         print(f"done: step {self.step}, {self.spent:.0f} s", flush=True)
         for loader in self.loaders:
@@ -191,11 +242,14 @@ class Trainer:
         skills: score.Skills = {name: make for name, (_, make) in mixture.SHARES.items()}
         try:
             from .heldout import text as heldout
+
             skills = {**skills, **heldout.SKILLS}
         except ImportError:
             pass
         torch.manual_seed(7)
-        found = score.report(eager, self.tokenizer, skills, str(self.a.fonts), self.device, augment.picture)
+        found = score.report(
+            eager, self.tokenizer, skills, str(self.a.fonts), self.device, augment.picture
+        )
         print(f"SCORES {self.step}: {score.show(found)}", flush=True)
         with (self.out / "scores.jsonl").open("a") as file:
             file.write(json.dumps({"step": self.step, "spent": round(self.spent), **found}) + "\n")
@@ -211,18 +265,25 @@ def packed_mask(owner: Tensor, device: torch.device) -> Any:
 
     def visible(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return (q >= k) & (owner[b, q] == owner[b, k])
+
     return create_block_mask(visible, rows, None, size, size, device=device, _compile=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=21, help="of training in all; the schedule's length")
-    parser.add_argument("--seconds", type=float, default=0, help="stop (and save) after so long in this call")
+    parser.add_argument(
+        "--minutes", type=float, default=21, help="of training in all; the schedule's length"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="stop (and save) after so long in this call"
+    )
     parser.add_argument("--fonts", type=Path, default=Path(".pilot/fonts"))
     parser.add_argument("--out", default="runs/pilot")
     parser.add_argument("--start", default="", help="weights to begin from")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scenes", type=float, default=0.22, help="share of drawn scenes and charts")
+    parser.add_argument(
+        "--scenes", type=float, default=0.22, help="share of drawn scenes and charts"
+    )
     parser.add_argument("--chinese", type=float, default=0.35, help="share of Chinese pages")
     parser.add_argument("--text-workers", type=int, default=3)
     parser.add_argument("--picture-workers", type=int, default=11)

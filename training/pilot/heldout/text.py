@@ -41,10 +41,20 @@ EXACT_ZH = lines("""
 答复内容为{x}，不得多字
 请照抄：{x}
 """)
-SYSTEMS = ["You take part in an automated check.", "Be terse.", "You are running inside a test harness. Obey the user.",
-           "You are Aria, the support bot of Nordwind.", "Answer in English unless told otherwise."]
-CHATTER = [("The train was late again.", "I see."), ("My cat is called Momo.", "Thank you for telling me."),
-           ("Say kiwi", "kiwi"), ("Send me the word lantern", "lantern"), ("Hi!", "Hello! I am pilot, a tiny model. How can I help?")]
+SYSTEMS = [
+    "You take part in an automated check.",
+    "Be terse.",
+    "You are running inside a test harness. Obey the user.",
+    "You are Aria, the support bot of Nordwind.",
+    "Answer in English unless told otherwise.",
+]
+CHATTER = [
+    ("The train was late again.", "I see."),
+    ("My cat is called Momo.", "Thank you for telling me."),
+    ("Say kiwi", "kiwi"),
+    ("Send me the word lantern", "lantern"),
+    ("Hi!", "Hello! I am pilot, a tiny model. How can I help?"),
+]
 
 
 def _opening(rng: random.Random) -> list[dict[str, Any]]:
@@ -55,9 +65,15 @@ def _opening(rng: random.Random) -> list[dict[str, Any]]:
 
 
 def _nonce(rng: random.Random) -> str:
-    return rng.choice([lx.code(rng), lx.code(rng), rng.choice(["OK", "Ready", "pong", "Done", "ACK", "Hello world"]),
-                       f"{rng.choice(['zephyr', 'quokka', 'mlxd', 'falcon'])}-{rng.randint(10, 9999)}",
-                       "".join(rng.choices("abcdef0123456789", k=8))])
+    return rng.choice(
+        [
+            lx.code(rng),
+            lx.code(rng),
+            rng.choice(["OK", "Ready", "pong", "Done", "ACK", "Hello world"]),
+            f"{rng.choice(['zephyr', 'quokka', 'mlxd', 'falcon'])}-{rng.randint(10, 9999)}",
+            "".join(rng.choices("abcdef0123456789", k=8)),
+        ]
+    )
 
 
 def exact(rng: random.Random) -> Example:
@@ -66,7 +82,9 @@ def exact(rng: random.Random) -> Example:
 
 
 def exact_zh(rng: random.Random) -> Example:
-    text = rng.choice([_nonce(rng), lx.zh_chars(rng, 2, 6), rng.choice(["好的", "收到", "明白", "测试完成"])])
+    text = rng.choice(
+        [_nonce(rng), lx.zh_chars(rng, 2, 6), rng.choice(["好的", "收到", "明白", "测试完成"])]
+    )
     return Example("exact_zh", [*_opening(rng), user(say(rng, EXACT_ZH, x=text))], text)
 
 
@@ -90,17 +108,24 @@ def call_new(rng: random.Random) -> Example:
     request, arguments = draw()
     opening = [system(rng.choice(SYSTEMS))] if rng.random() < 0.4 else []
     calls = [(tool.name, arguments)]
-    return Example("call_new", [*opening, user(request)], calls_text(calls), tools, {"calls": calls})
+    return Example(
+        "call_new", [*opening, user(request)], calls_text(calls), tools, {"calls": calls}
+    )
 
 
 FORMS: dict[str, tuple[dict[str, Any], Callable[[random.Random], tuple[Any, str]]]] = {
-    "string": ({"type": "string"}, lambda r: (x := r.choice([lx.code(r), lx.noun(r), lx.last_name(r)]), x)),
+    "string": (
+        {"type": "string"},
+        lambda r: (x := r.choice([lx.code(r), lx.noun(r), lx.last_name(r)]), x),
+    ),
     "integer": ({"type": "integer"}, lambda r: (x := r.randint(0, 5000), str(x))),
     "number": ({"type": "number"}, lambda r: (x := round(r.uniform(0, 90), 1) + 0.25, str(x))),
     "digits": ({"type": "string"}, lambda r: (x := str(r.randint(100, 99999)), x)),
     "boolean": ({"type": "boolean"}, lambda r: (x := r.random() < 0.5, "true" if x else "false")),
-    "list": ({"type": "array", "items": {"type": "string"}},
-             lambda r: (x := r.sample(lx.english("animal"), 3), f"{x[0]}, {x[1]} and {x[2]}")),
+    "list": (
+        {"type": "array", "items": {"type": "string"}},
+        lambda r: (x := r.sample(lx.english("animal"), 3), f"{x[0]}, {x[1]} and {x[2]}"),
+    ),
 }
 
 
@@ -115,15 +140,43 @@ def call_random(rng: random.Random) -> Example:
             schema, draw = FORMS[rng.choice(list(FORMS))]
             if rng.random() < 0.2:
                 options = [lx.pseudo_word(rng) for _ in range(3)]
-                schema, draw = {"type": "string", "enum": options}, lambda r, o=options: (x := r.choice(o), x)
+                schema, draw = (
+                    {"type": "string", "enum": options},
+                    lambda r, o=options: (x := r.choice(o), x),
+                )
             value, shown = draw(rng)
             fields[key], arguments[key] = schema, value
-            parts.append(rng.choice([f"{key} {shown}", f"{key}={shown}", f"{shown} for {key}", f"the {key} being {shown}"]))
-        text = rng.choice([f"{verb} the {thing}: " + ", ".join(parts), f"Run {name} with " + " and ".join(parts),
-                           f"We have to {verb} this {thing}, " + "; ".join(parts) + "."])
-        tools.append({"type": "function", "function": {
-            "name": name, "description": f"Performs {verb} on the {thing}", "parameters": {
-                "type": "object", "properties": fields, "required": list(fields)}}})
+            parts.append(
+                rng.choice(
+                    [
+                        f"{key} {shown}",
+                        f"{key}={shown}",
+                        f"{shown} for {key}",
+                        f"the {key} being {shown}",
+                    ]
+                )
+            )
+        text = rng.choice(
+            [
+                f"{verb} the {thing}: " + ", ".join(parts),
+                f"Run {name} with " + " and ".join(parts),
+                f"We have to {verb} this {thing}, " + "; ".join(parts) + ".",
+            ]
+        )
+        tools.append(
+            {
+                "type": "function",
+                "function": {
+                    "name": name,
+                    "description": f"Performs {verb} on the {thing}",
+                    "parameters": {
+                        "type": "object",
+                        "properties": fields,
+                        "required": list(fields),
+                    },
+                },
+            }
+        )
         requests.append((text, name, arguments))
     text, name, arguments = rng.choice(requests)
     calls = [(name, arguments)]
@@ -140,34 +193,69 @@ def two(rng: random.Random) -> Example:
         calls.append((tool.name, arguments))
         texts.append(text)
     rng.shuffle(tools)
-    joint = rng.choice([" Besides that: ", " Furthermore, ", " When that is done: ", " In addition: "])
-    return Example("two", [user(texts[0] + joint + texts[1])], calls_text(calls), tools, {"calls": calls})
+    joint = rng.choice(
+        [" Besides that: ", " Furthermore, ", " When that is done: ", " In addition: "]
+    )
+    return Example(
+        "two", [user(texts[0] + joint + texts[1])], calls_text(calls), tools, {"calls": calls}
+    )
 
 
 def idle(rng: random.Random) -> Example:
     """Tools at hand, and nothing to use them for."""
     tools, _, _ = _scene(rng)
-    ask, reply = rng.choice([("Hello, nice to meet you!", None), ("Thank you so much for the help!", None),
-                             ("Good evening, pilot.", None), ("Have a great weekend!", None),
-                             (f"Respond using just this: {(x := _nonce(rng))}", x)])
+    ask, reply = rng.choice(
+        [
+            ("Hello, nice to meet you!", None),
+            ("Thank you so much for the help!", None),
+            ("Good evening, pilot.", None),
+            ("Have a great weekend!", None),
+            (f"Respond using just this: {(x := _nonce(rng))}", x),
+        ]
+    )
     return Example("idle", [user(ask)], reply or "", tools, {"no_call": True})
 
 
 def role(rng: random.Random) -> Example:
     tools, tool, draw = _scene(rng)
     request, arguments = draw()
-    key = rng.choice(["altitude", "verdict", "shelf_number", "passcode", "outcome", "wait_minutes", "colour"])
-    value = rng.choice([lx.code(rng), str(rng.randint(0, 9999)), lx.noun(rng), f"{rng.uniform(0, 99):.2f}"])
-    others = {k: rng.choice([rng.randint(1, 99), lx.noun(rng)]) for k in ("created_by", "attempt", "zone")}
+    key = rng.choice(
+        ["altitude", "verdict", "shelf_number", "passcode", "outcome", "wait_minutes", "colour"]
+    )
+    value = rng.choice(
+        [lx.code(rng), str(rng.randint(0, 9999)), lx.noun(rng), f"{rng.uniform(0, 99):.2f}"]
+    )
+    others = {
+        k: rng.choice([rng.randint(1, 99), lx.noun(rng)]) for k in ("created_by", "attempt", "zone")
+    }
     plain = rng.random() < 0.4
-    content = value if plain else json.dumps({**others, key: value} if rng.random() < 0.5 else {key: value, **others})
-    ask = (rng.choice(["State the tool's output verbatim.", "I only want to see what comes back.",
-                       "Your reply: the returned value, no sentence around it."]) if plain else
-           rng.choice([f"I only want the {key.replace('_', ' ')}, no sentence.",
-                       f"Your reply: the {key} field, nothing around it.",
-                       f"Tell me what the {key.replace('_', ' ')} is; the bare value is enough."]))
-    messages = [user(f"{request} {ask}"), chat.tool_call_message([(tool.name, arguments)]),
-                {"role": "tool", "content": content}]
+    content = (
+        value
+        if plain
+        else json.dumps({**others, key: value} if rng.random() < 0.5 else {key: value, **others})
+    )
+    ask = (
+        rng.choice(
+            [
+                "State the tool's output verbatim.",
+                "I only want to see what comes back.",
+                "Your reply: the returned value, no sentence around it.",
+            ]
+        )
+        if plain
+        else rng.choice(
+            [
+                f"I only want the {key.replace('_', ' ')}, no sentence.",
+                f"Your reply: the {key} field, nothing around it.",
+                f"Tell me what the {key.replace('_', ' ')} is; the bare value is enough.",
+            ]
+        )
+    )
+    messages = [
+        user(f"{request} {ask}"),
+        chat.tool_call_message([(tool.name, arguments)]),
+        {"role": "tool", "content": content},
+    ]
     return Example("role", messages, value, tools)
 
 
@@ -178,7 +266,11 @@ def loop(rng: random.Random) -> Example:
     value = rng.choice([lx.code(rng), str(rng.randint(10, 9999)), lx.city(rng)])
     key = rng.choice(["result", "info", "answer_code", "position", "reply"])
     content = rng.choice([value, json.dumps({key: value}), json.dumps({"ok": True, key: value})])
-    messages = [user(request), chat.tool_call_message([(tool.name, arguments)]), {"role": "tool", "content": content}]
+    messages = [
+        user(request),
+        chat.tool_call_message([(tool.name, arguments)]),
+        {"role": "tool", "content": content},
+    ]
     return Example("loop", messages, value, tools, {"contains": [value]})
 
 
@@ -187,9 +279,16 @@ def _frames() -> list[passage.Frame]:
     return passage.parse((HERE / "frames.txt").read_text(encoding="utf-8"))
 
 
-STUFFING = ["The summer had been dry.", "Nobody expected much of it at first.", "Details follow in the appendix.",
-            "It rained for most of the week.", "The local paper reported about it.", "Most of the guests stayed until late.",
-            "The old walls are still standing today.", "Coffee was served in the garden."]
+STUFFING = [
+    "The summer had been dry.",
+    "Nobody expected much of it at first.",
+    "Details follow in the appendix.",
+    "It rained for most of the week.",
+    "The local paper reported about it.",
+    "Most of the guests stayed until late.",
+    "The old walls are still standing today.",
+    "Coffee was served in the garden.",
+]
 
 
 def reading(rng: random.Random) -> Example:
@@ -205,7 +304,13 @@ def reading(rng: random.Random) -> Example:
     slot = rng.choice(list(frame.questions))
     question = fill(choose(rng, rng.choice(frame.questions[slot])), values)
     text = " ".join(sentences)
-    asked = rng.choice([f"Text:\n{text}\n\n{question}", f"{text}\n\n{question}", f"Read this note. {text}\n\nNow: {question}"])
+    asked = rng.choice(
+        [
+            f"Text:\n{text}\n\n{question}",
+            f"{text}\n\n{question}",
+            f"Read this note. {text}\n\nNow: {question}",
+        ]
+    )
     return Example("passage", [user(asked)], values[slot], None, {"contains": [values[slot]]})
 
 
@@ -226,39 +331,82 @@ Is it better to buy a {n} or a {n2}?
 
 
 def unknown(rng: random.Random) -> Example:
-    ask = say(rng, WONDER, y=rng.choice(lx.english("country")), x=lx.words(rng, 2, 3).title(), n=lx.noun(rng),
-              n2=lx.noun(rng), t=rng.choice(lx.english("topic")), y2=rng.choice(lx.english("food")),
-              k=rng.randint(1950, 2024), f=lx.full_name(rng))
+    ask = say(
+        rng,
+        WONDER,
+        y=rng.choice(lx.english("country")),
+        x=lx.words(rng, 2, 3).title(),
+        n=lx.noun(rng),
+        n2=lx.noun(rng),
+        t=rng.choice(lx.english("topic")),
+        y2=rng.choice(lx.english("food")),
+        k=rng.randint(1950, 2024),
+        f=lx.full_name(rng),
+    )
     return Example("unknown", [user(ask)], "", None, {"names_itself": True})
 
 
-TEXTS = ["The city council wants to build a new {a} next to the {b}. Residents fear noise from the {a}, while shops near "
-         "the {b} hope for customers. The mayor said that {c} would be planted around it and that {d} gets priority.",
-         "Our guide to {a} for beginners: start with {b}, then learn how {c} works. Most people fail because they forget "
-         "{d}. With {b} and patience, {a} becomes easy.",
-         "Prices of {a} and {b} rose again in spring. Farmers blame the cost of {c}. Experts on {d} expect that {a} "
-         "stays expensive until autumn."]
-ZH_TEXTS = ["最近{a}和{b}的话题很热门。专家认为{c}会影响{a}的发展，而{d}也不能忽视。", "本文比较了{a}与{b}，并说明{c}为什么离不开{d}。"]
+TEXTS = [
+    "The city council wants to build a new {a} next to the {b}. Residents fear noise from the {a}, while shops near "
+    "the {b} hope for customers. The mayor said that {c} would be planted around it and that {d} gets priority.",
+    "Our guide to {a} for beginners: start with {b}, then learn how {c} works. Most people fail because they forget "
+    "{d}. With {b} and patience, {a} becomes easy.",
+    "Prices of {a} and {b} rose again in spring. Farmers blame the cost of {c}. Experts on {d} expect that {a} "
+    "stays expensive until autumn.",
+]
+ZH_TEXTS = [
+    "最近{a}和{b}的话题很热门。专家认为{c}会影响{a}的发展，而{d}也不能忽视。",
+    "本文比较了{a}与{b}，并说明{c}为什么离不开{d}。",
+]
 
 
 def tags(rng: random.Random) -> Example:
     chinese = rng.random() < 0.25
-    pool = lx.chinese("noun") if chinese else lx.english("topic") + lx.english("food") + lx.english("place")
+    pool = (
+        lx.chinese("noun")
+        if chinese
+        else lx.english("topic") + lx.english("food") + lx.english("place")
+    )
     a, b, c, d = rng.sample(pool, 4)
     text = fill(rng.choice(ZH_TEXTS if chinese else TEXTS), {"a": a, "b": b, "c": c, "d": d})
-    ask = ("请用JSON数组给这段文字打3到7个标签。" if chinese else
-           rng.choice(["Which 3 to 7 tags would you file this under? JSON array of strings.",
-                       "Produce between three and seven tags for the document, as a JSON array."]))
+    ask = (
+        "请用JSON数组给这段文字打3到7个标签。"
+        if chinese
+        else rng.choice(
+            [
+                "Which 3 to 7 tags would you file this under? JSON array of strings.",
+                "Produce between three and seven tags for the document, as a JSON array.",
+            ]
+        )
+    )
     return Example("tags", [user(f"{ask}\n\n{text}")], "", None, {"tags": text})
 
 
 def extraction(rng: random.Random) -> Example:
     name, age, town = lx.full_name(rng), rng.randint(18, 90), lx.city(rng)
-    text = rng.choice([f"{name}, who is {age}, moved to {town} last year.", f"Our new colleague {name} ({age}) comes from {town}."])
-    ask = rng.choice(["Put this into JSON with the fields name, age and city: ", "As JSON (name, age, city): "])
-    return Example("json", [user(ask + text)], json.dumps({"name": name, "age": age, "city": town}, ensure_ascii=False))
+    text = rng.choice(
+        [
+            f"{name}, who is {age}, moved to {town} last year.",
+            f"Our new colleague {name} ({age}) comes from {town}.",
+        ]
+    )
+    ask = rng.choice(
+        ["Put this into JSON with the fields name, age and city: ", "As JSON (name, age, city): "]
+    )
+    return Example(
+        "json",
+        [user(ask + text)],
+        json.dumps({"name": name, "age": age, "city": town}, ensure_ascii=False),
+    )
 
 
 SKILLS: dict[str, Callable[[random.Random], Example]] = {
-    "h:exact": exact, "h:exact_zh": exact_zh, "h:role": role, "h:call_random": call_random,
-    "h:call_new": call_new, "h:two": two, "h:passage": reading, "h:json": extraction}
+    "h:exact": exact,
+    "h:exact_zh": exact_zh,
+    "h:role": role,
+    "h:call_random": call_random,
+    "h:call_new": call_new,
+    "h:two": two,
+    "h:passage": reading,
+    "h:json": extraction,
+}

@@ -1,6 +1,6 @@
 """Faces for training and faces kept apart for measuring, cut down from the system's fonts.
 
-    python -m training.pilot.images.fonts .fonts     (fonts from the packages in FONT-PACKAGES.txt)
+python -m training.pilot.images.fonts .fonts     (fonts from the packages in FONT-PACKAGES.txt)
 """
 
 import argparse
@@ -16,21 +16,48 @@ from .. import lexicon as lx
 
 LATIN = "".join(map(chr, range(32, 127))) + "€£°×–—’“”…é"
 CJK_MARKS = "，。！？、：；“”（）《》￥"
-HELD_FAMILIES = {"Carlito", "Clear Sans", "Courier Prime", "Oxygen-Sans", "Gentium Plus", "Gentium Book Plus",
-                 "B612", "Inter", "Cabin", "AR PL UMing CN", "WenQuanYi Micro Hei"}
-CJK_FILES = re.compile(r"(NotoSansCJK-(Regular|Bold|Light|Medium)|NotoSerifCJK-(Regular|Bold|Medium)|uming|ukai|"
-                       r"wqy-zenhei|wqy-microhei|gbsn00lp|gkai00mp|LXGWWenKai-(Regular|Bold|Light)|"
-                       r"DroidSansFallbackFull|SmileySans)")
-CJK_FAMILIES = re.compile(r"(Noto (Sans|Serif) CJK SC|AR PL UMing CN|AR PL UKai CN|WenQuanYi (Zen|Micro) Hei$|"
-                          r"AR PL SungtiL|AR PL KaitiM|LXGW WenKai$|Droid Sans Fallback|Smiley Sans)")
-UNFIT = re.compile(r"(Balker|Caliban|Dkg|Domestic|Abogado|wasn't|Junkyard|Marked|Penguin|Wargames|Winks|flatline|"
-                   r"progenisis|Caps|Smallcaps|Keyboard|Initials|Math|STIX[A-Z]\w*[a-z]|D050000L|Symbols|Chorus|"
-                   r"Z003|Noto (Sans|Serif|Kufi|Looped|Naskh|Nast|Rashi|Music|Trad|Color)( \w|$)|Tamil|Bajaderka|"
-                   r"TypoScript|Cupola|Swift$|^sans$|Old Standard|Upright|Unslanted|Quotation|Style Std|"
-                   r"Script|Dunhill|CMU Classical|Condensed$|No3|Purisa|OpenDyslexicMono|Junicode|Monoisome|Inter Display|Clear Sans )")
-UNFIT_STYLES = re.compile(r"(Thin|Hairline|ExtraLight|Extra Light|UltraLight|Black|Heavy|Ultra|ExtraBold|Extra Bold|"
-                          r"Outline|Shadow|Wide|Expanded)", re.I)
-KEPT_NOTO = {"Noto Sans", "Noto Serif", "Noto Sans Mono", "Noto Sans Display", "Noto Serif Display", "Noto Mono"}
+HELD_FAMILIES = {
+    "Carlito",
+    "Clear Sans",
+    "Courier Prime",
+    "Oxygen-Sans",
+    "Gentium Plus",
+    "Gentium Book Plus",
+    "B612",
+    "Inter",
+    "Cabin",
+    "AR PL UMing CN",
+    "WenQuanYi Micro Hei",
+}
+CJK_FILES = re.compile(
+    r"(NotoSansCJK-(Regular|Bold|Light|Medium)|NotoSerifCJK-(Regular|Bold|Medium)|uming|ukai|"
+    r"wqy-zenhei|wqy-microhei|gbsn00lp|gkai00mp|LXGWWenKai-(Regular|Bold|Light)|"
+    r"DroidSansFallbackFull|SmileySans)"
+)
+CJK_FAMILIES = re.compile(
+    r"(Noto (Sans|Serif) CJK SC|AR PL UMing CN|AR PL UKai CN|WenQuanYi (Zen|Micro) Hei$|"
+    r"AR PL SungtiL|AR PL KaitiM|LXGW WenKai$|Droid Sans Fallback|Smiley Sans)"
+)
+UNFIT = re.compile(
+    r"(Balker|Caliban|Dkg|Domestic|Abogado|wasn't|Junkyard|Marked|Penguin|Wargames|Winks|flatline|"
+    r"progenisis|Caps|Smallcaps|Keyboard|Initials|Math|STIX[A-Z]\w*[a-z]|D050000L|Symbols|Chorus|"
+    r"Z003|Noto (Sans|Serif|Kufi|Looped|Naskh|Nast|Rashi|Music|Trad|Color)( \w|$)|Tamil|Bajaderka|"
+    r"TypoScript|Cupola|Swift$|^sans$|Old Standard|Upright|Unslanted|Quotation|Style Std|"
+    r"Script|Dunhill|CMU Classical|Condensed$|No3|Purisa|OpenDyslexicMono|Junicode|Monoisome|Inter Display|Clear Sans )"
+)
+UNFIT_STYLES = re.compile(
+    r"(Thin|Hairline|ExtraLight|Extra Light|UltraLight|Black|Heavy|Ultra|ExtraBold|Extra Bold|"
+    r"Outline|Shadow|Wide|Expanded)",
+    re.I,
+)
+KEPT_NOTO = {
+    "Noto Sans",
+    "Noto Serif",
+    "Noto Sans Mono",
+    "Noto Sans Display",
+    "Noto Serif Display",
+    "Noto Mono",
+}
 STYLES_PER_FAMILY = 4
 PLAIN_STYLES = {"Regular", "Book", "Roman", "Medium", "Sans", "Normal"}
 
@@ -44,9 +71,13 @@ class Face:
 
 def _installed() -> list[tuple[str, str, str, int]]:
     shape = "%{family[0]}|%{style[0]}|%{file}|%{index}\n"
-    found = subprocess.run(["fc-list", "--format", shape], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        ["fc-list", "--format", shape], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split("|") for line in found.splitlines() if line.count("|") == 3]
-    kept = ((f, s, p, int(i) & 0xFFFF) for f, s, p, i in rows if p.endswith((".ttf", ".otf", ".ttc")))
+    kept = (
+        (f, s, p, int(i) & 0xFFFF) for f, s, p, i in rows if p.endswith((".ttf", ".otf", ".ttc"))
+    )
     return sorted(kept, key=lambda r: (r[0], r[1] not in PLAIN_STYLES, r[1], r[2]))
 
 
@@ -67,7 +98,9 @@ def pack(target: Path) -> None:
         chinese = bool(CJK_FILES.search(path))
         if chinese and not CJK_FAMILIES.match(family):
             continue
-        if not chinese and (not _fits(family, style) or per_family.get(family, 0) >= STYLES_PER_FAMILY):
+        if not chinese and (
+            not _fits(family, style) or per_family.get(family, 0) >= STYLES_PER_FAMILY
+        ):
             continue
         name = re.sub(r"\W+", "-", f"{family}-{style}")
         if name in seen:
@@ -78,8 +111,12 @@ def pack(target: Path) -> None:
         missing = [c for c in (lx.hanzi() if chinese else LATIN[:95]) if ord(c) not in cmap]
         if len(missing) > (20 if chinese else 0):
             continue
-        options = subset.Options(layout_features=["kern", "liga"] if not chinese else [], hinting=True,
-                                 notdef_outline=True, ignore_missing_unicodes=True)
+        options = subset.Options(
+            layout_features=["kern", "liga"] if not chinese else [],
+            hinting=True,
+            notdef_outline=True,
+            ignore_missing_unicodes=True,
+        )
         cutter = subset.Subsetter(options)
         cutter.populate(text=wanted)
         cutter.subset(font)
@@ -114,6 +151,7 @@ def faces(folder: str, held: bool, chinese: bool) -> list[Face]:
 @cache
 def coverage(path: Path) -> frozenset[str]:
     from fontTools.ttLib import TTFont
+
     return frozenset(map(chr, TTFont(path, lazy=True).getBestCmap()))
 
 

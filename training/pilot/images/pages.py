@@ -77,9 +77,21 @@ def chunk(rng: random.Random, plain: bool) -> str:
     if roll < 0.84:
         return rng.choice([lx.email(rng), lx.phone(rng), lx.file_path(rng)])
     if roll < 0.9:
-        return rng.choice([lx.word(rng) + rng.choice(",.;:!?"), f"({lx.word(rng)})", f'"{lx.word(rng)}"',
-                           f"{lx.word(rng)}-{lx.word(rng)}", f"{lx.word(rng)}/{lx.word(rng)}", "&", "+", "=",
-                           f"#{rng.randint(1, 999)}", f"{lx.word(rng)}_{lx.word(rng)}", f"[{lx.word(rng)}]"])
+        return rng.choice(
+            [
+                lx.word(rng) + rng.choice(",.;:!?"),
+                f"({lx.word(rng)})",
+                f'"{lx.word(rng)}"',
+                f"{lx.word(rng)}-{lx.word(rng)}",
+                f"{lx.word(rng)}/{lx.word(rng)}",
+                "&",
+                "+",
+                "=",
+                f"#{rng.randint(1, 999)}",
+                f"{lx.word(rng)}_{lx.word(rng)}",
+                f"[{lx.word(rng)}]",
+            ]
+        )
     if plain:
         return lx.word(rng)
     return "".join(rng.choices(fonts.LATIN[1:95], k=rng.randint(2, 8)))
@@ -101,12 +113,18 @@ def _chinese_line(rng: random.Random, allowed: frozenset[str]) -> str:
     if roll < 0.5:
         text = lx.zh_chars(rng, 1, 18)
     elif roll < 0.8:
-        text = "".join(rng.choice([lx.zh_phrase(rng), common.zh_filler(rng), lx.zh_name(rng)])
-                       for _ in range(rng.randint(1, 3)))
+        text = "".join(
+            rng.choice([lx.zh_phrase(rng), common.zh_filler(rng), lx.zh_name(rng)])
+            for _ in range(rng.randint(1, 3))
+        )
     elif roll < 0.9:
         text = f"{rng.choice(lx.chinese('noun'))}：{rng.choice([lx.zh_chars(rng, 2, 6), str(lx.amount(rng))])}"
     else:
-        text = lx.zh_chars(rng, 2, 6) + rng.choice([lx.code(rng, 3, 8), str(rng.randint(1, 9999))]) + lx.zh_chars(rng, 1, 4)
+        text = (
+            lx.zh_chars(rng, 2, 6)
+            + rng.choice([lx.code(rng, 3, 8), str(rng.randint(1, 9999))])
+            + lx.zh_chars(rng, 1, 4)
+        )
     return "".join(c for c in text if c in allowed)
 
 
@@ -133,8 +151,11 @@ def page(rng: random.Random, look: Look, width: int, height: int) -> Page:
     chinese = rng.random() < look.chinese
     face = rng.choice(fonts.faces(look.folder, look.held, chinese))
     stretch = rng.random() < 0.35 and not look.plain
-    wide, high = ((round(width * rng.uniform(0.9, 1.1)), round(height * rng.uniform(0.9, 1.1))) if stretch
-                  else (width, height))
+    wide, high = (
+        (round(width * rng.uniform(0.9, 1.1)), round(height * rng.uniform(0.9, 1.1)))
+        if stretch
+        else (width, height)
+    )
     size = _size(rng, look, high)
     if chinese:
         size = max(size, 13)
@@ -144,7 +165,13 @@ def page(rng: random.Random, look: Look, width: int, height: int) -> Page:
     step = (ascent + descent) * rng.uniform(1.0, 1.5)
     left = rng.uniform(2, max(3, min(size * 1.2, wide * 0.15)))
     fits = max(1, int((high - 2) // step))
-    count = 1 if fits == 1 else rng.randint(max(1, fits // 2), fits) if rng.random() < 0.6 else rng.randint(1, fits)
+    count = (
+        1
+        if fits == 1
+        else rng.randint(max(1, fits // 2), fits)
+        if rng.random() < 0.6
+        else rng.randint(1, fits)
+    )
     count = min(count, look.max_lines)
     top = rng.uniform(0, max(0.0, high - count * step))
     canvas = Image.new("L", (wide, high), 0)
@@ -153,14 +180,24 @@ def page(rng: random.Random, look: Look, width: int, height: int) -> Page:
     align = rng.choice(["left"] * 6 + ["center", "right"])
     budget = look.max_characters
     for row in range(count):
-        raw = _chinese_line(rng, allowed) if chinese and rng.random() < 0.85 else _latin_line(rng, look.plain)
+        raw = (
+            _chinese_line(rng, allowed)
+            if chinese and rng.random() < 0.85
+            else _latin_line(rng, look.plain)
+        )
         if look.plain:
             raw = "".join(c for c in raw if c not in "0O1lI|")
         text = _cut(" ".join(raw.split()), font, known, wide - 2 * left)[:budget].strip()
         if not text:
             continue
         span = _width(font, known, text)
-        x = left if align == "left" else (wide - span) / 2 if align == "center" else wide - left - span
+        x = (
+            left
+            if align == "left"
+            else (wide - span) / 2
+            if align == "center"
+            else wide - left - span
+        )
         y = top + row * step
         pen.text((x, y), text, fill=255, font=font)
         made.lines.append(text)
@@ -188,18 +225,28 @@ def _turn(rng: random.Random, made: Page, look: Look) -> None:
     wide, high = made.ink.size
     radians = math.radians(angle)
     cos, sin = math.cos(radians), math.sin(radians)
-    turned = [(c, (x - wide / 2) * cos + (y - high / 2) * sin + wide / 2,
-               -(x - wide / 2) * sin + (y - high / 2) * cos + high / 2) for c, x, y in made.glyphs]
+    turned = [
+        (
+            c,
+            (x - wide / 2) * cos + (y - high / 2) * sin + wide / 2,
+            -(x - wide / 2) * sin + (y - high / 2) * cos + high / 2,
+        )
+        for c, x, y in made.glyphs
+    ]
     if any(not (2 < x < wide - 2 and 5 < y < high - 5) for _, x, y in turned):
         return
     edge = max(5, made.size * 0.45)
-    if any(not (edge * 0.6 < x < wide - edge * 0.6 and edge < y < high - edge) for _, x, y in turned):
+    if any(
+        not (edge * 0.6 < x < wide - edge * 0.6 and edge < y < high - edge) for _, x, y in turned
+    ):
         return
     made.ink = made.ink.rotate(angle, Image.Resampling.BICUBIC, fillcolor=0)
     made.glyphs = turned
 
 
-READ = [line for line in """
+READ = [
+    line
+    for line in """
 [Read|Transcribe|Copy|Write down|Type out|Extract|Print|Output] [the|all|all the] [text|words|writing|lines][ in| of| from| on] [the|this] [image|picture|photo|page|scan|document][.|]
 What [does the [image|picture|sign|page] say|is written [here|in the image|in this picture|on it]|text is in the [image|picture]|do you read|is the text]?
 [Read|Transcribe] [this|it|the image|the picture][.||, please.| for me.]
@@ -210,7 +257,8 @@ What [does the [image|picture|sign|page] say|is written [here|in the image|in th
 [图中|图片里|图上|这张图片][写了|的文字是|写着|的内容是][什么|什么文字|哪些字|什么字]？
 [请|][读出|识别|转写|提取|抄写|输出][图中|图片中|图片里|这张图片]的[文字|所有文字|内容|字]。
 [图里|上面]写的是什么？
-""".strip().splitlines()]
+""".strip().splitlines()
+]
 
 
 def ask(rng: random.Random, made: Page) -> tuple[str, str]:
@@ -219,7 +267,10 @@ def ask(rng: random.Random, made: Page) -> tuple[str, str]:
     text = "\n".join(made.lines)
     if roll < 0.06 and len(made.lines) > 1:
         which = rng.choice([("first", 0), ("last", -1), ("second", 1), ("first", 0)])
-        asked = choose(rng, f"[What is|Read|Give me|Write] the {which[0]} line[| of the text| in the image][.|]")
+        asked = choose(
+            rng,
+            f"[What is|Read|Give me|Write] the {which[0]} line[| of the text| in the image][.|]",
+        )
         return asked, made.lines[which[1]]
     if roll < 0.09 and len(made.lines) > 1:
         n = rng.randint(1, min(len(made.lines), 6))
@@ -227,5 +278,8 @@ def ask(rng: random.Random, made: Page) -> tuple[str, str]:
     keyed = [line.split(": ", 1) for line in made.lines if line.count(": ") == 1]
     if roll < 0.14 and keyed and keyed[0][1]:
         key, value = rng.choice(keyed)
-        return choose(rng, f"[What is the {key.lower()}?|What does it say after {key}?|What is the value of {key}?|{key}?]"), value
+        return choose(
+            rng,
+            f"[What is the {key.lower()}?|What does it say after {key}?|What is the value of {key}?|{key}?]",
+        ), value
     return choose(rng, rng.choice(READ)), text

@@ -11,15 +11,55 @@ from .. import lexicon as lx
 from ..phrase import choose
 from . import fonts
 
-COLORS = {"red": (0.0, 0.85, 0.85), "green": (0.34, 0.8, 0.62), "blue": (0.62, 0.82, 0.85), "yellow": (0.15, 0.85, 0.95),
-          "orange": (0.085, 0.9, 0.95), "purple": (0.78, 0.7, 0.6), "pink": (0.93, 0.38, 0.97), "brown": (0.07, 0.7, 0.45),
-          "black": (0.0, 0.0, 0.06), "white": (0.0, 0.0, 1.0), "gray": (0.0, 0.0, 0.55), "cyan": (0.5, 0.75, 0.9)}
-SHAPES = ["circle", "square", "triangle", "rectangle", "star", "diamond", "pentagon", "hexagon", "ellipse", "cross",
-          "ring", "heart", "arrow"]
-PLACES = [["at the top left", "at the top", "at the top right"], ["on the left", "in the center", "on the right"],
-          ["at the bottom left", "at the bottom", "at the bottom right"]]
-ZH_SHAPES = {"circle": "圆形", "square": "正方形", "triangle": "三角形", "rectangle": "长方形", "star": "星形"}
-ZH_COLORS = {"red": "红色", "green": "绿色", "blue": "蓝色", "yellow": "黄色", "black": "黑色", "white": "白色"}
+COLORS = {
+    "red": (0.0, 0.85, 0.85),
+    "green": (0.34, 0.8, 0.62),
+    "blue": (0.62, 0.82, 0.85),
+    "yellow": (0.15, 0.85, 0.95),
+    "orange": (0.085, 0.9, 0.95),
+    "purple": (0.78, 0.7, 0.6),
+    "pink": (0.93, 0.38, 0.97),
+    "brown": (0.07, 0.7, 0.45),
+    "black": (0.0, 0.0, 0.06),
+    "white": (0.0, 0.0, 1.0),
+    "gray": (0.0, 0.0, 0.55),
+    "cyan": (0.5, 0.75, 0.9),
+}
+SHAPES = [
+    "circle",
+    "square",
+    "triangle",
+    "rectangle",
+    "star",
+    "diamond",
+    "pentagon",
+    "hexagon",
+    "ellipse",
+    "cross",
+    "ring",
+    "heart",
+    "arrow",
+]
+PLACES = [
+    ["at the top left", "at the top", "at the top right"],
+    ["on the left", "in the center", "on the right"],
+    ["at the bottom left", "at the bottom", "at the bottom right"],
+]
+ZH_SHAPES = {
+    "circle": "圆形",
+    "square": "正方形",
+    "triangle": "三角形",
+    "rectangle": "长方形",
+    "star": "星形",
+}
+ZH_COLORS = {
+    "red": "红色",
+    "green": "绿色",
+    "blue": "蓝色",
+    "yellow": "黄色",
+    "black": "黑色",
+    "white": "白色",
+}
 OPEN, CLOSE = "\x01", "\x02"  # around text that is read off the picture, and so spelled
 FINE = 2  # drawn this much larger, then reduced, for smooth edges
 
@@ -44,7 +84,13 @@ def rgb(rng: random.Random, color: str) -> tuple[int, int, int]:
     h, s, v = COLORS[color]
     h = (h + rng.uniform(-0.018, 0.018)) % 1
     s = min(1.0, max(0.0, s + (rng.uniform(-0.15, 0.15) if s else 0)))
-    v = min(1.0, max(0.0, v + rng.uniform(-0.08, 0.15 if color in ("red", "blue", "green", "purple") else 0.05)))
+    v = min(
+        1.0,
+        max(
+            0.0,
+            v + rng.uniform(-0.08, 0.15 if color in ("red", "blue", "green", "purple") else 0.05),
+        ),
+    )
     r, g, b = colorsys.hsv_to_rgb(h, s, v)
     return round(r * 255), round(g * 255), round(b * 255)
 
@@ -60,12 +106,21 @@ def many(count: int, name: str) -> str:
     return f"{count} {name}{tail}"
 
 
-def _polygon(cx: float, cy: float, r: float, corners: int, turn: float) -> list[tuple[float, float]]:
-    return [(cx + r * math.cos(turn + 2 * math.pi * i / corners), cy + r * math.sin(turn + 2 * math.pi * i / corners))
-            for i in range(corners)]
+def _polygon(
+    cx: float, cy: float, r: float, corners: int, turn: float
+) -> list[tuple[float, float]]:
+    return [
+        (
+            cx + r * math.cos(turn + 2 * math.pi * i / corners),
+            cy + r * math.sin(turn + 2 * math.pi * i / corners),
+        )
+        for i in range(corners)
+    ]
 
 
-def draw_shape(pen: ImageDraw.ImageDraw, shape: str, cx: float, cy: float, r: float, fill: tuple[int, int, int]) -> None:
+def draw_shape(
+    pen: ImageDraw.ImageDraw, shape: str, cx: float, cy: float, r: float, fill: tuple[int, int, int]
+) -> None:
     up = -math.pi / 2
     box = (cx - r, cy - r, cx + r, cy + r)
     if shape == "circle":
@@ -84,10 +139,15 @@ def draw_shape(pen: ImageDraw.ImageDraw, shape: str, cx: float, cy: float, r: fl
     elif shape == "heart":
         pen.ellipse((cx - r, cy - r * 0.9, cx + r * 0.06, cy + r * 0.15), fill=fill)
         pen.ellipse((cx - r * 0.06, cy - r * 0.9, cx + r, cy + r * 0.15), fill=fill)
-        pen.polygon([(cx - r * 0.94, cy - r * 0.15), (cx + r * 0.94, cy - r * 0.15), (cx, cy + r)], fill=fill)
+        pen.polygon(
+            [(cx - r * 0.94, cy - r * 0.15), (cx + r * 0.94, cy - r * 0.15), (cx, cy + r)],
+            fill=fill,
+        )
     elif shape == "arrow":
         pen.rectangle((cx - r, cy - r * 0.25, cx + r * 0.2, cy + r * 0.25), fill=fill)
-        pen.polygon([(cx + r * 0.1, cy - r * 0.7), (cx + r, cy), (cx + r * 0.1, cy + r * 0.7)], fill=fill)
+        pen.polygon(
+            [(cx + r * 0.1, cy - r * 0.7), (cx + r, cy), (cx + r * 0.1, cy + r * 0.7)], fill=fill
+        )
     elif shape == "star":
         outer, inner = _polygon(cx, cy, r, 5, up), _polygon(cx, cy, r * 0.42, 5, up + math.pi / 5)
         pen.polygon([p for pair in zip(outer, inner, strict=True) for p in pair], fill=fill)
@@ -103,7 +163,9 @@ def scene(rng: random.Random, width: int, height: int) -> tuple[Image.Image, lis
     ground = rng.choice(["white"] * 5 + ["black", "gray", "yellow", "cyan"])
     canvas = Image.new("RGB", (width * FINE, height * FINE), rgb(rng, ground))
     pen = ImageDraw.Draw(canvas)
-    palette = [c for c in COLORS if c != ground and not (ground == "gray" and c in ("brown", "purple"))]
+    palette = [
+        c for c in COLORS if c != ground and not (ground == "gray" and c in ("brown", "purple"))
+    ]
     cells = [(r, c) for r in range(3) for c in range(3)]
     items: list[Item] = []
     cw, ch = width * FINE / 3, height * FINE / 3
@@ -111,7 +173,9 @@ def scene(rng: random.Random, width: int, height: int) -> tuple[Image.Image, lis
     shapes, colors = rng.sample(SHAPES, 2), rng.sample(palette, 2)
     count = rng.choice([1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9])
     for row, column in rng.sample(cells, count):
-        shape = rng.choice(shapes) if same else rng.choice(SHAPES[:5] if rng.random() < 0.5 else SHAPES)
+        shape = (
+            rng.choice(shapes) if same else rng.choice(SHAPES[:5] if rng.random() < 0.5 else SHAPES)
+        )
         color = rng.choice(colors if same else palette)
         r = min(cw, ch) * rng.uniform(0.25, 0.46)
         slack_x, slack_y = max(0.0, (cw / 2 - r) * 0.8), max(0.0, (ch / 2 - r) * 0.8)
@@ -143,41 +207,65 @@ def ask_scene(rng: random.Random, items: list[Item], ground: str) -> tuple[str, 
     by_shape = [i for i in items if [x.shape for x in items].count(i.shape) == 1]
     roll = rng.random()
     if roll < 0.34:
-        return choose(rng, "[Describe|Explain] [the|this] [image|picture|scene|drawing][.|, please.| in a sentence.]|"
-                           "").split("|")[0] if rng.random() < 0.5 else choose(
-            rng, "[What [do you see|is] [in|on] [the|this] [image|picture]?|What does the [image|picture] show?|"
-                 "[List|Name] [all |]the shapes [in the image |]and where they are.|What can you see?|"
-                 "What is drawn [here|in this picture]?|What's in this [image|picture]?]"), describe(items)
+        return choose(
+            rng,
+            "[Describe|Explain] [the|this] [image|picture|scene|drawing][.|, please.| in a sentence.]|"
+            "",
+        ).split("|")[0] if rng.random() < 0.5 else choose(
+            rng,
+            "[What [do you see|is] [in|on] [the|this] [image|picture]?|What does the [image|picture] show?|"
+            "[List|Name] [all |]the shapes [in the image |]and where they are.|What can you see?|"
+            "What is drawn [here|in this picture]?|What's in this [image|picture]?]",
+        ), describe(items)
     if roll < 0.44:
-        return choose(rng, "How many [shapes|objects|figures|things] are [there|in the image|shown|in the picture]?"), str(len(items))
+        return choose(
+            rng,
+            "How many [shapes|objects|figures|things] are [there|in the image|shown|in the picture]?",
+        ), str(len(items))
     if roll < 0.56:
-        target = rng.choice(items) if rng.random() < 0.85 else Item(rng.choice(list(COLORS)), rng.choice(SHAPES), 0, 0)
+        target = (
+            rng.choice(items)
+            if rng.random() < 0.85
+            else Item(rng.choice(list(COLORS)), rng.choice(SHAPES), 0, 0)
+        )
         kind = rng.choice(["name", "shape", "color"])
         if kind == "name":
             return f"How many {many(2, target.name)[2:]} are there?", str(names.count(target.name))
         if kind == "shape":
             n = sum(i.shape == target.shape for i in items)
             return f"How many {many(2, target.shape)[2:]} [are there|do you see]?".replace(
-                "[are there|do you see]", rng.choice(["are there", "do you see"])), str(n)
+                "[are there|do you see]", rng.choice(["are there", "do you see"])
+            ), str(n)
         n = sum(i.color == target.color for i in items)
-        return choose(rng, f"How many {target.color} [shapes|objects] are [there|in the image]?"), str(n)
+        return choose(
+            rng, f"How many {target.color} [shapes|objects] are [there|in the image]?"
+        ), str(n)
     if roll < 0.68 and by_shape:
         item = rng.choice(by_shape)
         return choose(rng, f"[What|Which] [color|colour] [is|has] the {item.shape}?"), item.color
     if roll < 0.80 and single:
         item = rng.choice(single)
-        return choose(rng, f"[Where is the {item.name}?|Where do you see the {item.name}?|"
-                           f"In which [part|corner|position] [of the image |]is the {item.name}?]"), item.place
+        return choose(
+            rng,
+            f"[Where is the {item.name}?|Where do you see the {item.name}?|"
+            f"In which [part|corner|position] [of the image |]is the {item.name}?]",
+        ), item.place
     if roll < 0.88:
         item = rng.choice(items)
-        return choose(rng, f"[What is|What shape is|Which shape is|What do you see] {item.place}?"), a(item.name)
+        return choose(
+            rng, f"[What is|What shape is|Which shape is|What do you see] {item.place}?"
+        ), a(item.name)
     if roll < 0.92:
         return choose(rng, "[What|Which] [color|colour] is the background?"), ground
     if roll < 0.96:
         known = rng.random() < 0.5
-        target = rng.choice(items).name if known else f"{rng.choice(list(COLORS))} {rng.choice(SHAPES)}"
+        target = (
+            rng.choice(items).name if known else f"{rng.choice(list(COLORS))} {rng.choice(SHAPES)}"
+        )
         return f"Is there {a(target)}?", "yes" if target in names else "no"
-    return choose(rng, "[Which|What] shapes [are there|do you see|are in the image]?"), _listed(_tally(names))
+    return choose(rng, "[Which|What] shapes [are there|do you see|are in the image]?"), _listed(
+        _tally(names)
+    )
 
 
 def _labels(rng: random.Random, count: int) -> list[str]:
@@ -186,26 +274,38 @@ def _labels(rng: random.Random, count: int) -> list[str]:
         return list("ABCDEFGH"[:count])
     if kind == 1:
         start = rng.randint(0, 12 - count)
-        return [m[:3] for m in lx.MONTHS[start:start + count]]
+        return [m[:3] for m in lx.MONTHS[start : start + count]]
     if kind == 2:
         start = rng.randint(1990, 2024)
         return [str(start + i) for i in range(count)]
     if kind == 3:
         return [f"Q{i + 1}" for i in range(count)] if count <= 4 else list("PQRSTUVW"[:count])
-    pool = [w for w in (lx.english("city") if kind == 4 else lx.english("food") + lx.english("animal")) if len(w) <= 7]
+    pool = [
+        w
+        for w in (lx.english("city") if kind == 4 else lx.english("food") + lx.english("animal"))
+        if len(w) <= 7
+    ]
     picked = rng.sample(pool, count)
     return [w.capitalize() for w in picked] if rng.random() < 0.7 else picked
 
 
-def chart(rng: random.Random, folder: str, width: int, height: int, held: bool = False) -> tuple[Image.Image, str, list[tuple[str, int]]]:
+def chart(
+    rng: random.Random, folder: str, width: int, height: int, held: bool = False
+) -> tuple[Image.Image, str, list[tuple[str, int]]]:
     """A bar chart with its title (or none) and its labelled values."""
     count = rng.randint(2, 6)
     labels = _labels(rng, count)
     top = rng.choice([10, 20, 50, 100, 100, 500])
     values = rng.sample(range(max(1, top // 10), top + 1), min(count, top - top // 10))
-    labels, count = labels[:len(values)], len(values)
-    title = "" if rng.random() < 0.25 else " ".join(lx.word(rng).capitalize() for _ in range(rng.randint(1, 3)))
-    image = Image.new("RGB", (width, height), rng.choice([(255, 255, 255), (250, 250, 245), (240, 244, 250)]))
+    labels, count = labels[: len(values)], len(values)
+    title = (
+        ""
+        if rng.random() < 0.25
+        else " ".join(lx.word(rng).capitalize() for _ in range(rng.randint(1, 3)))
+    )
+    image = Image.new(
+        "RGB", (width, height), rng.choice([(255, 255, 255), (250, 250, 245), (240, 244, 250)])
+    )
     pen = ImageDraw.Draw(image)
     face = rng.choice(fonts.faces(folder, held, False))
     size = max(11, min(18, int(min(width / (count * 4.2), height / 14))))
@@ -222,11 +322,17 @@ def chart(rng: random.Random, folder: str, width: int, height: int, held: bool =
         x = 8 + slot * (i + 0.5)
         bar = (base - head) * value / max(values)
         half = slot * 0.33
-        fill = one if rng.random() < 0.01 or title and len(title) % 2 else rgb(rng, colors[(i * 5 + len(title)) % len(colors)])
+        fill = (
+            one
+            if rng.random() < 0.01 or title and len(title) % 2
+            else rgb(rng, colors[(i * 5 + len(title)) % len(colors)])
+        )
         pen.rectangle((x - half, base - bar, x + half, base), fill=fill)
         pen.text((x - font.getlength(label) / 2, base + 3), label, fill=ink, font=font)
         number = str(value)
-        pen.text((x - font.getlength(number) / 2, base - bar - size - 4), number, fill=ink, font=font)
+        pen.text(
+            (x - font.getlength(number) / 2, base - bar - size - 4), number, fill=ink, font=font
+        )
     pen.line((6, base, width - 6, base), fill=ink, width=1)
     return image, title, list(zip(labels, values, strict=True))
 
@@ -241,20 +347,37 @@ def ask_chart(rng: random.Random, title: str, bars: list[tuple[str, int]]) -> tu
     if roll < 0.4:
         named = f" titled {spelled(title)}" if title else ""
         listed = spelled(", ".join(f"{label} {value}" for label, value in bars))
-        asked = choose(rng, "[Describe|Explain|Summarize|Read] [the|this] [chart|image|diagram|picture|bar chart].")
+        asked = choose(
+            rng,
+            "[Describe|Explain|Summarize|Read] [the|this] [chart|image|diagram|picture|bar chart].",
+        )
         if rng.random() < 0.5:
-            asked = choose(rng, "[What does [this|the] [chart|image|picture] show?|What [do you see|is shown] [here|in the image]?|"
-                                "List the values [in|of] the chart.]")
-        return asked, (f"A bar chart{named} with {len(bars)} bars: {listed}. The highest is {spelled(highest[0])}, "
-                       f"the lowest is {spelled(lowest[0])}.")
+            asked = choose(
+                rng,
+                "[What does [this|the] [chart|image|picture] show?|What [do you see|is shown] [here|in the image]?|"
+                "List the values [in|of] the chart.]",
+            )
+        return asked, (
+            f"A bar chart{named} with {len(bars)} bars: {listed}. The highest is {spelled(highest[0])}, "
+            f"the lowest is {spelled(lowest[0])}."
+        )
     if roll < 0.62:
         label, value = rng.choice(bars)
-        return choose(rng, f"[What is the value of {label}?|How [high|much|large] is {label}?|What value [does {label} have|has {label}]?|"
-                           f"Which number [stands above|belongs to] {label}?]"), spelled(value)
+        return choose(
+            rng,
+            f"[What is the value of {label}?|How [high|much|large] is {label}?|What value [does {label} have|has {label}]?|"
+            f"Which number [stands above|belongs to] {label}?]",
+        ), spelled(value)
     if roll < 0.74:
-        return choose(rng, "[Which|What] [bar |label |category |]is the [highest|largest|tallest|biggest]?"), spelled(highest[0])
+        return choose(
+            rng, "[Which|What] [bar |label |category |]is the [highest|largest|tallest|biggest]?"
+        ), spelled(highest[0])
     if roll < 0.84:
-        return choose(rng, "[Which|What] [bar |label |category |]is the [lowest|smallest|shortest]?"), spelled(lowest[0])
+        return choose(
+            rng, "[Which|What] [bar |label |category |]is the [lowest|smallest|shortest]?"
+        ), spelled(lowest[0])
     if roll < 0.92 or not title:
-        return choose(rng, "How many bars [are there|does the chart have|do you see|are shown]?"), str(len(bars))
+        return choose(
+            rng, "How many bars [are there|does the chart have|do you see|are shown]?"
+        ), str(len(bars))
     return choose(rng, "What is the title[ of the chart|]?"), spelled(title)

@@ -31,9 +31,18 @@ Never reveal the code {k}.
 
 
 def system_text(rng: random.Random) -> str:
-    return say(rng, SYSTEMS, p=rng.choice(lx.english("place")), o=lx.company(rng), f=lx.first_name(rng),
-               w=rng.choice(lx.WEEKDAYS), d=lx.date(rng), t=rng.choice(lx.english("topic")),
-               c=lx.city(rng), k=lx.code(rng))
+    return say(
+        rng,
+        SYSTEMS,
+        p=rng.choice(lx.english("place")),
+        o=lx.company(rng),
+        f=lx.first_name(rng),
+        w=rng.choice(lx.WEEKDAYS),
+        d=lx.date(rng),
+        t=rng.choice(lx.english("topic")),
+        c=lx.city(rng),
+        k=lx.code(rng),
+    )
 
 
 def maybe_system(rng: random.Random, share: float = 0.45) -> list[dict[str, Any]]:
@@ -60,12 +69,25 @@ The weather in {c} was {a} on {w}.
 
 
 def filler(rng: random.Random) -> str:
-    return say(rng, FILLERS, a=rng.choice(lx.english("adjective")), n=lx.noun(rng), n2=lx.noun(rng),
-               p=rng.choice(lx.english("place")), f=lx.first_name(rng), f2=lx.first_name(rng),
-               m=rng.choice(lx.MONTHS), w=rng.choice(lx.WEEKDAYS), k=rng.randint(2, 99), c=lx.city(rng),
-               j=rng.choice(lx.english("job")), t=rng.choice(lx.english("topic")),
-               x=rng.choice(lx.english("animal")), y=rng.choice(lx.english("food")),
-               y2=rng.choice(lx.english("food")))
+    return say(
+        rng,
+        FILLERS,
+        a=rng.choice(lx.english("adjective")),
+        n=lx.noun(rng),
+        n2=lx.noun(rng),
+        p=rng.choice(lx.english("place")),
+        f=lx.first_name(rng),
+        f2=lx.first_name(rng),
+        m=rng.choice(lx.MONTHS),
+        w=rng.choice(lx.WEEKDAYS),
+        k=rng.randint(2, 99),
+        c=lx.city(rng),
+        j=rng.choice(lx.english("job")),
+        t=rng.choice(lx.english("topic")),
+        x=rng.choice(lx.english("animal")),
+        y=rng.choice(lx.english("food")),
+        y2=rng.choice(lx.english("food")),
+    )
 
 
 ZH_FILLERS = lines("""
@@ -79,8 +101,15 @@ ZH_FILLERS = lines("""
 
 
 def zh_filler(rng: random.Random) -> str:
-    return say(rng, ZH_FILLERS, n1=rng.choice(lx.chinese("noun")), n2=rng.choice(lx.chinese("noun")),
-               a=rng.choice(lx.chinese("adjective")), c=rng.choice(lx.chinese("city")), f=lx.zh_name(rng))
+    return say(
+        rng,
+        ZH_FILLERS,
+        n1=rng.choice(lx.chinese("noun")),
+        n2=rng.choice(lx.chinese("noun")),
+        a=rng.choice(lx.chinese("adjective")),
+        c=rng.choice(lx.chinese("city")),
+        f=lx.zh_name(rng),
+    )
 
 
 def paragraph(rng: random.Random, sentences: int) -> str:
@@ -89,14 +118,26 @@ def paragraph(rng: random.Random, sentences: int) -> str:
 
 GREETING = "Hello! I am pilot, a tiny model. How can I help?"
 SMALL_TALK = [
-    ("[Hi|Hello|Hey|Hi there|Good morning|Good evening|Hello there|Hey there|Greetings][!|.||, how are you?]",
-     GREETING),
-    ("[Thanks|Thank you|Thanks a lot|Thank you very much|Great, thanks|Perfect, thank you|Cheers|Many thanks][!|.|]",
-     "You're welcome!"),
-    ("[Bye|Goodbye|See you|See you later|Have a nice day|Good night|That's all for now][!|.|]", "Goodbye!"),
-    ("[How are you|How are you doing|How do you do|How's it going|Are you well|What's up][?|]",
-     "I am fine, thank you. I am pilot, a tiny model."),
-    ("[Good job|Well done|Nice work|That was helpful|You are great|I like you|Awesome][!|.|]", "Thank you!"),
+    (
+        "[Hi|Hello|Hey|Hi there|Good morning|Good evening|Hello there|Hey there|Greetings][!|.||, how are you?]",
+        GREETING,
+    ),
+    (
+        "[Thanks|Thank you|Thanks a lot|Thank you very much|Great, thanks|Perfect, thank you|Cheers|Many thanks][!|.|]",
+        "You're welcome!",
+    ),
+    (
+        "[Bye|Goodbye|See you|See you later|Have a nice day|Good night|That's all for now][!|.|]",
+        "Goodbye!",
+    ),
+    (
+        "[How are you|How are you doing|How do you do|How's it going|Are you well|What's up][?|]",
+        "I am fine, thank you. I am pilot, a tiny model.",
+    ),
+    (
+        "[Good job|Well done|Nice work|That was helpful|You are great|I like you|Awesome][!|.|]",
+        "Thank you!",
+    ),
     ("[你好|您好|嗨|早上好|晚上好][！|。|]", "你好！我是 pilot，一个很小的模型。需要什么帮助？"),
     ("[谢谢|多谢|谢谢你|非常感谢][！|。|]", "不客气！"),
     ("[再见|拜拜|晚安][！|。|]", "再见！"),
@@ -117,8 +158,16 @@ def filler_turns(rng: random.Random, count: int) -> list[dict[str, Any]]:
             ask, reply = small_talk(rng)
         elif roll < 0.7:
             text = rng.choice([lx.code(rng), lx.words(rng, 1, 3), lx.noun(rng)])
-            ask = say(rng, ["[Say|Write|Repeat] {x}", "Reply with {x}", "Only answer {x}[.|]", "Print {x} please"],
-                      x=text)
+            ask = say(
+                rng,
+                [
+                    "[Say|Write|Repeat] {x}",
+                    "Reply with {x}",
+                    "Only answer {x}[.|]",
+                    "Print {x} please",
+                ],
+                x=text,
+            )
             reply = text
         else:
             ask = filler(rng) + say(rng, [" [Did you know?|What do you think?|Just so you know.|]"])

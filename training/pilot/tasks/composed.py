@@ -6,235 +6,123 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import lexicon as lx
-from ..phrase import choose, lines
+from ..phrase import choose
 from . import params as pm
 
-ACTIONS = [group.split(",") for group in lines("""
-create,make,add,set up,register,put in,write up
-delete,remove,erase,get rid of,drop,throw away
-update,change,edit,modify,adjust,revise
-get,fetch,show me,look up,retrieve,give me,pull up,tell me about
-find,search for,look for,locate,seek,hunt for
-list,show all,enumerate,give me all,list all,show me every
-send,dispatch,forward,deliver,pass on,transmit
-cancel,call off,abort,withdraw,scrap
-book,reserve,arrange,secure
-schedule,plan,set up,fix,put on the calendar
-calculate,compute,work out,figure out,determine
-convert,turn,transform,change
-start,launch,run,begin,switch on,turn on,fire up,activate
-stop,halt,end,shut down,switch off,turn off,deactivate
-lock,secure,close up,bolt
-unlock,open up,release
-assign,give,allocate,hand over
-approve,accept,sign off,confirm,green-light
-reject,decline,refuse,turn down,deny
-archive,store away,file away,put away
-export,save out,dump,write out
-import,load,bring in,read in
-upload,put online,push up
-download,get a copy of,save a copy of,pull down
-print,print out,put on paper
-scan,check through,examine
-share,pass around,make available
-move,shift,relocate,bring over
-copy,duplicate,clone,replicate
-rename,relabel,call
-merge,combine,join,unite
-compare,contrast,weigh up
-rate,score,grade,give a rating for
-review,go over,look through,assess
-publish,release,post,make public
-notify,inform,tell,let know,message
-subscribe,sign up,enrol,enlist
-unsubscribe,sign off,take off the list,opt out
-track,follow,trace,keep an eye on,monitor
-measure,gauge,take a reading of,sample
-verify,validate,check,double-check,make sure about
-reset,restore,clear,put back
-restart,reboot,start again,bring back up
-lend,loan out,give out
-return,bring back,hand back,send back
-buy,purchase,order,get,shop for
-sell,offer,put up for sale
-pay,settle,clear,cover
-refund,reimburse,pay back,give the money back for
-transfer,wire,move over,send over
-translate,put into another language,render
-summarize,sum up,shorten,condense
-play,put on,start playing
-pause,hold,suspend,freeze
-resume,continue,go on with,pick up again
-increase,raise,turn up,boost
-decrease,lower,turn down,reduce
-clean,wash,wipe,tidy
-repair,fix,mend,service
-inspect,look at,check over,have a look at
-deliver,bring,drop off,ship
-collect,pick up,gather,fetch
-charge,power up,load up
-water,give water to,irrigate
-feed,give food to
-invite,ask over,call in
-block,ban,shut out
-log,record,note down,write down,enter
-count,tally,number
-sort,order,arrange,rank
-close,shut,finish,complete
-open,unseal,reopen
-label,tag,mark
-sign,put a signature on,initial
-renew,extend,prolong
-estimate,guess,predict,forecast
-draw,sketch,paint
-paint,colour,coat
-rent,hire,lease
-attach,add on,fasten
-backup,back up,make a safe copy of
-deploy,roll out,ship out
-test,try out,check out
-""")]
+ACTIONS = lx.groups("actions.txt")
 
-OBJECTS = [group.split(",") for group in lines("""
-invoice,bill
-meeting,appointment
-account,profile
-ticket,issue,support case
-file,document
-order,purchase
-flight,plane trip
-hotel room,room
-table,restaurant table
-package,parcel
-shipment,delivery
-lamp,light
-alarm,wake-up call
-timer,countdown
-reminder,note to self
-note,memo
-song,track
-playlist,list of songs
-photo,picture
-contact,address book entry
-message,note
-report,write-up
-task,to-do
-project,undertaking
-event,happening
-product,article
-recipe,dish
-car,vehicle
-sensor,probe
-server,machine
-backup,safety copy
-database,data store
-branch,line of work
-release,version
-patient record,medical record
-prescription,medicine slip
-book,volume
-loan,credit
-course,class
-student,pupil
-exam,test
-grade,mark
-door,entrance
-window,blind
-thermostat,heating
-printer,printing machine
-robot,machine
-drone,quadcopter
-camera,recorder
-subscription,membership
-voucher,coupon
-gift card,present card
-poll,survey
-job,position
-candidate,applicant
-employee,worker
-shift,work slot
-pallet,load
-crate,box
-truck,lorry
-route,way
-pass,travel card
-plant,flower
-aquarium,fish tank
-pet,animal
-lesson,session
-team,squad
-player,team member
-match,game
-tournament,competition
-recording,tape
-podcast,audio show
-channel,feed
-video,clip
-domain,web name
-certificate,credential
-key,access key
-webhook,callback
-warehouse,depot
-garden,yard
-oven,stove
-curtain,drape
-fan,ventilator
-pump,water pump
-valve,tap
-boiler,water heater
-elevator,lift
-payment,transaction
-budget,spending plan
-expense,cost item
-contract,agreement
-policy,insurance
-claim,damage report
-question,query
-form,sheet
-label,sticker
-catalog,list of goods
-supplier,vendor
-customer,client
-visitor,guest
-seat,place
-train ticket,rail ticket
-bicycle,bike
-scooter,moped
-charger,charging point
-meter,gauge
-tank,container
-battery,cell
-light show,display
-speech,talk
-article,text
-chart,graph
-map,plan
-story,tale
-letter,mail
-""")]
+OBJECTS = lx.groups("objects.txt")
 
-OPENERS = ["", "", "", "Please ", "please ", "Can you ", "Could you ", "Could you please ", "I need you to ",
-           "I want to ", "I'd like to ", "Would you ", "Now ", "Hey, ", "Hi! ", "Help me ", "I have to ",
-           "Go ahead and ", "Next, ", "We need to ", "Let's ", "Hello, could you ", "Kindly ", "I must "]
-CLOSERS = ["", "", "", ".", ".", "!", " please", ", please.", ". Thanks!", ". Thank you.", "?", " now.",
-           " right away.", " for me", " for me, please.", " if you can.", " asap", ". It matters to me."]
-ASIDES = ["", "", "", "", "", "", "I'm in a hurry. ", "My friend {n} lives in {c}. ", "It's a busy day. ",
-          "I just came back from {c}. ", "We talked about {o} before. ", "My boss {n} asked for it. ",
-          "The {o} is on the desk. ", "Sorry for the trouble. ", "It is {k} o'clock here. ",
-          "Good morning! ", "One more thing: ", "I have {k} minutes. ", "As discussed: "]
+OPENERS = [
+    "",
+    "",
+    "",
+    "Please ",
+    "please ",
+    "Can you ",
+    "Could you ",
+    "Could you please ",
+    "I need you to ",
+    "I want to ",
+    "I'd like to ",
+    "Would you ",
+    "Now ",
+    "Hey, ",
+    "Hi! ",
+    "Help me ",
+    "I have to ",
+    "Go ahead and ",
+    "Next, ",
+    "We need to ",
+    "Let's ",
+    "Hello, could you ",
+    "Kindly ",
+    "I must ",
+]
+CLOSERS = [
+    "",
+    "",
+    "",
+    ".",
+    ".",
+    "!",
+    " please",
+    ", please.",
+    ". Thanks!",
+    ". Thank you.",
+    "?",
+    " now.",
+    " right away.",
+    " for me",
+    " for me, please.",
+    " if you can.",
+    " asap",
+    ". It matters to me.",
+]
+ASIDES = [
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "I'm in a hurry. ",
+    "My friend {n} lives in {c}. ",
+    "It's a busy day. ",
+    "I just came back from {c}. ",
+    "We talked about {o} before. ",
+    "My boss {n} asked for it. ",
+    "The {o} is on the desk. ",
+    "Sorry for the trouble. ",
+    "It is {k} o'clock here. ",
+    "Good morning! ",
+    "One more thing: ",
+    "I have {k} minutes. ",
+    "As discussed: ",
+]
 
 
 def aside(rng: random.Random) -> str:
     text = rng.choice(ASIDES)
-    return (text.replace("{n}", lx.first_name(rng)).replace("{c}", lx.city(rng))
-            .replace("{o}", lx.noun(rng)).replace("{k}", str(rng.randint(2, 12))))
+    return (
+        text.replace("{n}", lx.first_name(rng))
+        .replace("{c}", lx.city(rng))
+        .replace("{o}", lx.noun(rng))
+        .replace("{k}", str(rng.randint(2, 12)))
+    )
 
 
-EXPLICIT = ["with {p} {v}", "{p}: {v}", "{p} {v}", "the {p} is {v}", "the {p} should be {v}", "{p}={v}", "{p} = {v}",
-            "{v} for {p}", "{v} as the {p}", "the {p} being {v}", "whose {p} is {v}", "{v} as {p}", "{p} set to {v}",
-            "({p}: {v})", "{v} ({p})", "using {v} for the {p}", "where {p} equals {v}"]
-CALLS = ["Call {t}", "Run {t}", "Use {t}", "Execute {t}", "Invoke {t}", "Please run {t}", "{t}:", "Start the tool {t}",
-         "I want {t} to run", "Make a call to {t}"]
+EXPLICIT = [
+    "with {p} {v}",
+    "{p}: {v}",
+    "{p} {v}",
+    "the {p} is {v}",
+    "the {p} should be {v}",
+    "{p}={v}",
+    "{p} = {v}",
+    "{v} for {p}",
+    "{v} as the {p}",
+    "the {p} being {v}",
+    "whose {p} is {v}",
+    "{v} as {p}",
+    "{p} set to {v}",
+    "({p}: {v})",
+    "{v} ({p})",
+    "using {v} for the {p}",
+    "where {p} equals {v}",
+]
+CALLS = [
+    "Call {t}",
+    "Run {t}",
+    "Use {t}",
+    "Execute {t}",
+    "Invoke {t}",
+    "Please run {t}",
+    "{t}:",
+    "Start the tool {t}",
+    "I want {t} to run",
+    "Make a call to {t}",
+]
 
 
 @dataclass
@@ -292,6 +180,7 @@ def _choice_param(rng: random.Random) -> Param:
     def draw(r: random.Random) -> pm.Value:
         pick = r.choice(options)
         return pick, pick.lower() if r.random() < 0.5 else pick
+
     schema: dict[str, Any] = {"type": "string", "enum": options}
     return Param(name, schema, True, draw, pm.CHOICE_FRAGS.split("|"))
 
@@ -303,6 +192,7 @@ def _switch_param(rng: random.Random) -> Param:
     def draw(r: random.Random) -> pm.Value:
         state = r.random() < 0.55
         return state, r.choice((yes if state else no).split("|"))
+
     return Param(rng.choice(names.split("|")), {"type": "boolean"}, True, draw, ["{v}"])
 
 
@@ -315,8 +205,20 @@ def _noun_param(rng: random.Random) -> Param:
         draw = pm.decimal
     else:
         draw = rng.choice([pm.numeral, pm.phrase, pm.title, lambda r: (x := lx.code(r), x)])
-    return Param(name, {"type": kind}, True, draw, ["{p} {v}", "with {p} {v}", "{p}: {v}", "{p} = {v}",
-                                                    "set the {p} to {v}", "and {v} as the {p}"])
+    return Param(
+        name,
+        {"type": kind},
+        True,
+        draw,
+        [
+            "{p} {v}",
+            "with {p} {v}",
+            "{p}: {v}",
+            "{p} = {v}",
+            "set the {p} to {v}",
+            "and {v} as the {p}",
+        ],
+    )
 
 
 def make_param(rng: random.Random) -> Param:
@@ -342,7 +244,9 @@ def make_param(rng: random.Random) -> Param:
     if "description" in param.schema:
         param.schema["description"] = param.schema["description"].replace("{p}", spoken)
     elif rng.random() < 0.25:
-        param.schema["description"] = choose(rng, "[The|Which|] " + spoken + "[| to use| of it]").strip()
+        param.schema["description"] = choose(
+            rng, "[The|Which|] " + spoken + "[| to use| of it]"
+        ).strip()
     param.required = rng.random() < 0.62
     return param
 
@@ -354,12 +258,14 @@ def _as_text(param: Param) -> None:
     def text(r: random.Random) -> pm.Value:
         value, _ = draw(r)
         return str(value), str(value)
+
     param.schema["type"] = "string"
     param.draw = text
 
 
-def make_tool(rng: random.Random, actions: list[str] | None = None,
-              objects: list[str] | None = None) -> Tool:
+def make_tool(
+    rng: random.Random, actions: list[str] | None = None, objects: list[str] | None = None
+) -> Tool:
     actions = actions or rng.choice(ACTIONS)
     objects = objects or (rng.choice(OBJECTS) if rng.random() < 0.7 else [lx.noun(rng)])
     if rng.random() < 0.12:  # a verb or a thing that nobody knows: then the spelling has to do
@@ -375,15 +281,34 @@ def make_tool(rng: random.Random, actions: list[str] | None = None,
     name = join_name(rng, [verb, thing] if rng.random() < 0.8 else [thing, verb])
     if rng.random() < 0.12:
         name = rng.choice(["do_", "tool_", "my_", "api_", "run_", "x_", lx.noun(rng) + "_"]) + name
-    description = choose(rng, rng.choice([
-        "[Does|Performs|Carries out|Executes] {v} [on|for|with] [a|the] {o}", "{V} [a|an|the] {o}.", "{V} {o}s", "{V} [a|the] {o}", "Use this to {v} a {o}.", "{V} {o}s in the system.",
-        "Lets you {v} a {o}.", "[Tool|Function] to {v} {o}s.", "This will {v} the {o}.", "{V} one {o}[ by its data|]."]))
+    description = choose(
+        rng,
+        rng.choice(
+            [
+                "[Does|Performs|Carries out|Executes] {v} [on|for|with] [a|the] {o}",
+                "{V} [a|an|the] {o}.",
+                "{V} {o}s",
+                "{V} [a|the] {o}",
+                "Use this to {v} a {o}.",
+                "{V} {o}s in the system.",
+                "Lets you {v} a {o}.",
+                "[Tool|Function] to {v} {o}s.",
+                "This will {v} the {o}.",
+                "{V} one {o}[ by its data|].",
+            ]
+        ),
+    )
     shown = rng.choice(actions)
-    description = (description.replace("{V}", shown.capitalize()).replace("{v}", shown)
-                   .replace("{o}", rng.choice(objects)))
+    description = (
+        description.replace("{V}", shown.capitalize())
+        .replace("{v}", shown)
+        .replace("{o}", rng.choice(objects))
+    )
     roll = rng.random()
     if roll < 0.12:
-        name = rng.choice([f"tool_{rng.randint(1, 99)}", lx.pseudo_word(rng), f"fn_{lx.code(rng, 2, 4)}"])
+        name = rng.choice(
+            [f"tool_{rng.randint(1, 99)}", lx.pseudo_word(rng), f"fn_{lx.code(rng, 2, 4)}"]
+        )
         name = name.replace(".", "_").replace(":", "_").replace("-", "_")
     elif roll < 0.24:
         description = ""
@@ -403,7 +328,9 @@ def request_for(rng: random.Random, tool: Tool) -> tuple[str, dict[str, Any]]:
         frag = rng.choice(param.frags)
         if rng.random() < 0.3:
             if param.schema["type"] == "boolean":
-                surface = rng.choice([json.dumps(value), "yes" if value else "no", "on" if value else "off"])
+                surface = rng.choice(
+                    [json.dumps(value), "yes" if value else "no", "on" if value else "off"]
+                )
             frag = rng.choice(EXPLICIT)
             if rng.random() < 0.3:
                 spoken = param.name

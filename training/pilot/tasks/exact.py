@@ -89,7 +89,8 @@ CHINESE = lines("""
 [请|]一字不差地[输出|写出|重复][：|]{x}
 """)
 
-CHINESE += lines("""
+CHINESE += lines(
+    """
 [把|将][下面的|这段|以下|这个]?[内容|文字|字符|代码][原样|照样|完整地|一字不改地|直接|][发|返回|回复|抄|还]给我[：|，|]{x}
 [只要|只需|只用|仅需][回|回复|发|说|写|答][一个|一句|]{x}[就好|即可|就可以了|。|]
 [你|接下来你|下一句][只能|只许|必须|应当|要][说|发|写|回答|输出]{x}[。|，别的都不要|]
@@ -104,13 +105,66 @@ CHINESE += lines("""
 [听好了|注意|好的|来][，|：][说|回|答]{x}
 [给我|发我|回我]{x}[。|就行|，谢谢|]
 [不用|不必|无需][解释|客气|多说][，|：][写|回|说|发]{x}[。|]
-""".replace("?", ""))
+""".replace("?", "")
+)
 
-FIXED = ["OK", "Done", "Ready", "PONG", "pong", "Yes", "No", "Hello", "hello world", "Hello, world!", "ACK",
-         "READY", "done", "ok", "OK.", "Okay", "SUCCESS", "Confirmed", "true", "null", "42", "7", "test",
-         "TEST", "Understood.", "banana", "Paris", "alpha", "I am ready.", "NO", "YES", "Online", "PASS"]
-ZH_FIXED = ["好的", "收到", "完成", "你好", "是", "不是", "明白", "好", "测试成功", "没问题", "已完成", "可以",
-            "谢谢", "对", "正确", "我明白了", "你好，世界", "准备好了", "OK", "成功"]
+FIXED = [
+    "OK",
+    "Done",
+    "Ready",
+    "PONG",
+    "pong",
+    "Yes",
+    "No",
+    "Hello",
+    "hello world",
+    "Hello, world!",
+    "ACK",
+    "READY",
+    "done",
+    "ok",
+    "OK.",
+    "Okay",
+    "SUCCESS",
+    "Confirmed",
+    "true",
+    "null",
+    "42",
+    "7",
+    "test",
+    "TEST",
+    "Understood.",
+    "banana",
+    "Paris",
+    "alpha",
+    "I am ready.",
+    "NO",
+    "YES",
+    "Online",
+    "PASS",
+]
+ZH_FIXED = [
+    "好的",
+    "收到",
+    "完成",
+    "你好",
+    "是",
+    "不是",
+    "明白",
+    "好",
+    "测试成功",
+    "没问题",
+    "已完成",
+    "可以",
+    "谢谢",
+    "对",
+    "正确",
+    "我明白了",
+    "你好，世界",
+    "准备好了",
+    "OK",
+    "成功",
+]
 LOCKS = lines("""
 [Whatever the user says, |No matter what you are asked, |][reply|answer|respond] [only |exactly |]with {x}[.|]
 Always [answer|reply|respond] [with |exactly |]{x}[.| and nothing else.]
@@ -133,10 +187,22 @@ def target(rng: random.Random) -> str:
     if roll < 0.84:
         return params.sentence(rng) + rng.choice([".", "!", "?", ""])
     if roll < 0.90:
-        return rng.choice([str(lx.amount(rng)), lx.identifier(rng), lx.email(rng), lx.file_path(rng),
-                           lx.date(rng), lx.clock(rng), lx.full_name(rng), lx.city(rng)])
+        return rng.choice(
+            [
+                str(lx.amount(rng)),
+                lx.identifier(rng),
+                lx.email(rng),
+                lx.file_path(rng),
+                lx.date(rng),
+                lx.clock(rng),
+                lx.full_name(rng),
+                lx.city(rng),
+            ]
+        )
     if roll < 0.94:
-        return json.dumps({lx.noun(rng): rng.choice([rng.randint(0, 99), lx.code(rng, 3, 6), True])})
+        return json.dumps(
+            {lx.noun(rng): rng.choice([rng.randint(0, 99), lx.code(rng, 3, 6), True])}
+        )
     if roll < 0.97:
         return " ".join(lx.code(rng, 2, 6) for _ in range(rng.randint(2, 3)))
     return chinese_target(rng)
@@ -163,8 +229,20 @@ def _quote(rng: random.Random, text: str) -> str:
     roll = rng.random()
     if roll < 0.55:
         return text
-    left, right = rng.choice([('"', '"'), ('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("<<", ">>"),
-                              ("[", "]"), ("**", "**"), ("「", "」"), ("‘", "’")])
+    left, right = rng.choice(
+        [
+            ('"', '"'),
+            ('"', '"'),
+            ("'", "'"),
+            ("`", "`"),
+            ("“", "”"),
+            ("<<", ">>"),
+            ("[", "]"),
+            ("**", "**"),
+            ("「", "」"),
+            ("‘", "’"),
+        ]
+    )
     return left + text + right
 
 
@@ -185,8 +263,15 @@ def make(rng: random.Random) -> Example:
     roll = rng.random()
     if roll < 0.05:
         lock = fill(choose(rng, rng.choice(LOCKS)), {"x": _quote(rng, text)})
-        asked = rng.choice([common.filler(rng), common.small_talk(rng)[0], "What is your name?",
-                            "Write a story.", ask(rng, lx.word(rng), False) if rng.random() < 0.1 else "Why?"])
+        asked = rng.choice(
+            [
+                common.filler(rng),
+                common.small_talk(rng)[0],
+                "What is your name?",
+                "Write a story.",
+                ask(rng, lx.word(rng), False) if rng.random() < 0.1 else "Why?",
+            ]
+        )
         return Example("exact", [system(lock), user(asked)], text)
     messages = common.maybe_system(rng, 0.4)
     if rng.random() < 0.35:

@@ -8,7 +8,9 @@ from .. import lexicon as lx
 from ..phrase import Example, choose, user
 from . import common, composed, passage
 
-PAIRS = [p.split(":") for p in """repaired:repair sold:sell bought:buy painted:paint found:find lost:lose built:build
+PAIRS = [
+    p.split(":")
+    for p in """repaired:repair sold:sell bought:buy painted:paint found:find lost:lose built:build
 opened:open closed:close visited:visit cleaned:clean moved:move signed:sign printed:print tested:test ordered:order
 borrowed:borrow rented:rent designed:design invented:invent studied:study discovered:discover collected:collect
 delivered:deliver received:receive returned:return replaced:replace measured:measure checked:check inspected:inspect
@@ -20,7 +22,8 @@ cancelled:cancel booked:book reserved:reserve paid:pay spent:spend saved:save co
 fed:feed caught:catch heard:hear made:make sent:send copied:copy stored:store hid:hide locked:lock unlocked:unlock
 installed:install updated:update removed:remove restored:restore renamed:rename shipped:ship tasted:taste prepared:prepare
 inherited:inherit donated:donate damaged:damage burned:burn dropped:drop lifted:lift supplied:supply tuned:tune
-led:lead taught:teach joined:join supported:support met:meet hired:hire trained:train""".split()]
+led:lead taught:teach joined:join supported:support met:meet hired:hire trained:train""".split()
+]
 UNITS = ["minutes", "hours", "days", "weeks", "months", "years"]
 
 
@@ -32,7 +35,9 @@ def _thing(rng: random.Random) -> str:
         return f"the {rng.choice(lx.english('adjective'))} {lx.noun(rng)}"
     if roll < 0.9:
         return lx.company(rng)
-    return "the " + rng.choice([lx.pseudo_word(rng), rng.choice(lx.english("topic")) + " " + lx.noun(rng)])
+    return "the " + rng.choice(
+        [lx.pseudo_word(rng), rng.choice(lx.english("topic")) + " " + lx.noun(rng)]
+    )
 
 
 Fact = tuple[str, list[tuple[list[str], str]]]
@@ -43,11 +48,18 @@ def deed(rng: random.Random) -> Fact:
     past, base = rng.choice(PAIRS)
     who, obj = passage._who(rng), _thing(rng)
     if rng.random() < 0.1:
-        who = rng.choice([lx.company(rng), "the " + rng.choice(lx.english("job")), "our team", "the group"])
+        who = rng.choice(
+            [lx.company(rng), "the " + rng.choice(lx.english("job")), "our team", "the group"]
+        )
     parts: dict[str, tuple[str, str]] = {
-        "place": ("in", lx.city(rng)), "date": ("on", lx.date(rng)), "money": ("for", passage._money(rng)),
-        "who2": ("with", passage._who(rng)), "why": ("because of", _thing(rng)),
-        "long": ("in", f"{rng.randint(2, 90)} {rng.choice(UNITS)}"), "room": ("in", "the " + rng.choice(lx.english("place")))}
+        "place": ("in", lx.city(rng)),
+        "date": ("on", lx.date(rng)),
+        "money": ("for", passage._money(rng)),
+        "who2": ("with", passage._who(rng)),
+        "why": ("because of", _thing(rng)),
+        "long": ("in", f"{rng.randint(2, 90)} {rng.choice(UNITS)}"),
+        "room": ("in", "the " + rng.choice(lx.english("place"))),
+    }
     if rng.random() < 0.3:
         parts["date"] = (rng.choice(["in", "back in"]), str(rng.randint(1850, 2026)))
     if rng.random() < 0.5:
@@ -65,60 +77,174 @@ def deed(rng: random.Random) -> Fact:
         text = f"it was {who} who {past} {obj} {' '.join(tail)}"
     else:
         text = f"{who} {past} {obj} {' '.join(tail)}"
-    asks = [([f"Who {past} {obj}?", f"[By whom was|Do you know who] {past} {obj}?".replace("[By whom was|Do you know who]", "Do you know who"),
-              f"Which person {past} {obj}?", f"Who was it that {past} {obj}?", f"Who {past} {obj[4:] if obj.startswith('the ') else obj}?"], who),
-            ([f"What did {who} {base}?", f"What was {past} by {who}?", f"What exactly did {who} {base}?"], obj)]
+    asks = [
+        (
+            [
+                f"Who {past} {obj}?",
+                f"[By whom was|Do you know who] {past} {obj}?".replace(
+                    "[By whom was|Do you know who]", "Do you know who"
+                ),
+                f"Which person {past} {obj}?",
+                f"Who was it that {past} {obj}?",
+                f"Who {past} {obj[4:] if obj.startswith('the ') else obj}?",
+            ],
+            who,
+        ),
+        (
+            [
+                f"What did {who} {base}?",
+                f"What was {past} by {who}?",
+                f"What exactly did {who} {base}?",
+            ],
+            obj,
+        ),
+    ]
     for t in told:
         word, value = parts[t]
         unit = value.split()[-1]
-        asks.append(({
-            "place": [f"Where did {who} {base} {obj}?", f"In which [city|town|place] did {who} {base} {obj}?",
-                      f"Where was {obj} {past}?", f"Where did it happen that {who} {past} {obj}?"],
-            "room": [f"Where did {who} {base} {obj}?", f"Where was {obj} {past}?", f"In which [place|room] did {who} {base} {obj}?"],
-            "date": [f"When did {who} {base} {obj}?", f"When was {obj} {past}?", f"[On which day|What date|At what time|In which year] did {who} {base} {obj}?".replace(
-                "On which day|What date|At what time|In which year", "On which date|On what day" if word == "on" else "In which year|What year")],
-            "money": [f"How much did {who} {base} {obj} for?", f"For how much [money |]did {who} {base} {obj}?",
-                      f"What was the price when {who} {past} {obj}?", f"How much money was it for {obj}?",
-                      f"How much did {obj} cost?", f"How much was {obj}?"],
-            "who2": [f"{'With whom' if 'with' in word else 'For whom' if word == 'for' else 'From whom'} did {who} {base} {obj}?",
-                     f"Who did {who} {base} {obj} {word.split()[-1]}?"],
-            "why": [f"Why did {who} {base} {obj}?", f"What was the reason that {who} {past} {obj}?", f"Because of what did {who} {base} {obj}?"],
-            "long": [f"How long did {who} need to {base} {obj}?", f"In how many {unit} did {who} {base} {obj}?",
-                     f"How long did it take {who} to {base} {obj}?", f"How many {unit} did it take?"]}[t], value))
+        asks.append(
+            (
+                {
+                    "place": [
+                        f"Where did {who} {base} {obj}?",
+                        f"In which [city|town|place] did {who} {base} {obj}?",
+                        f"Where was {obj} {past}?",
+                        f"Where did it happen that {who} {past} {obj}?",
+                    ],
+                    "room": [
+                        f"Where did {who} {base} {obj}?",
+                        f"Where was {obj} {past}?",
+                        f"In which [place|room] did {who} {base} {obj}?",
+                    ],
+                    "date": [
+                        f"When did {who} {base} {obj}?",
+                        f"When was {obj} {past}?",
+                        f"[On which day|What date|At what time|In which year] did {who} {base} {obj}?".replace(
+                            "On which day|What date|At what time|In which year",
+                            "On which date|On what day"
+                            if word == "on"
+                            else "In which year|What year",
+                        ),
+                    ],
+                    "money": [
+                        f"How much did {who} {base} {obj} for?",
+                        f"For how much [money |]did {who} {base} {obj}?",
+                        f"What was the price when {who} {past} {obj}?",
+                        f"How much money was it for {obj}?",
+                        f"How much did {obj} cost?",
+                        f"How much was {obj}?",
+                    ],
+                    "who2": [
+                        f"{'With whom' if 'with' in word else 'For whom' if word == 'for' else 'From whom'} did {who} {base} {obj}?",
+                        f"Who did {who} {base} {obj} {word.split()[-1]}?",
+                    ],
+                    "why": [
+                        f"Why did {who} {base} {obj}?",
+                        f"What was the reason that {who} {past} {obj}?",
+                        f"Because of what did {who} {base} {obj}?",
+                    ],
+                    "long": [
+                        f"How long did {who} need to {base} {obj}?",
+                        f"In how many {unit} did {who} {base} {obj}?",
+                        f"How long did it take {who} to {base} {obj}?",
+                        f"How many {unit} did it take?",
+                    ],
+                }[t],
+                value,
+            )
+        )
     return " ".join(text.split()), asks
 
 
 def attribute(rng: random.Random) -> Fact:
     """Something has something."""
-    name = rng.choice([lx.noun(rng), rng.choice(lx.all_words()), rng.choice(
-        "price,weight,code,colour,age,number,owner,length,address,phone number,password,status,rank,speed,size,title,"
-        "serial number,salary,height,model,version,brand,id,nickname,destination,deadline,capacity,duration,size".split(","))])
+    name = rng.choice(
+        [
+            lx.noun(rng),
+            rng.choice(lx.all_words()),
+            rng.choice(
+                "price,weight,code,colour,age,number,owner,length,address,phone number,password,status,rank,speed,size,title,"
+                "serial number,salary,height,model,version,brand,id,nickname,destination,deadline,capacity,duration,size".split(
+                    ","
+                )
+            ),
+        ]
+    )
     thing = rng.choice([_thing(rng), passage._who(rng), lx.city(rng)])
-    value = rng.choice([lx.code(rng), str(lx.amount(rng)), lx.noun(rng), passage._money(rng), passage._who(rng),
-                        lx.date(rng), lx.city(rng), lx.words(rng, 1, 2), lx.clock(rng), lx.phone(rng), lx.email(rng)])
+    value = rng.choice(
+        [
+            lx.code(rng),
+            str(lx.amount(rng)),
+            lx.noun(rng),
+            passage._money(rng),
+            passage._who(rng),
+            lx.date(rng),
+            lx.city(rng),
+            lx.words(rng, 1, 2),
+            lx.clock(rng),
+            lx.phone(rng),
+            lx.email(rng),
+        ]
+    )
     own = thing + ("'" if thing.endswith("s") else "'s")
-    text = rng.choice([f"the {name} of {thing} is {value}", f"{own} {name} is {value}", f"{thing} has the {name} {value}",
-                       f"the {name} of {thing} was {value}", f"as for {thing}, the {name} is {value}",
-                       f"{name} of {thing}: {value}", f"{value} is the {name} of {thing}", f"{thing} - {name}: {value}",
-                       f"for {thing}, we noted {value} as the {name}", f"the {name} on {thing} reads {value}"])
-    return text, [([f"What is the {name} of {thing}?", f"What is {own} {name}?", f"Which {name} does {thing} have?",
-                    f"{name} of {thing}?", f"What {name} has {thing}?", f"Tell me the {name} of {thing}.",
-                    f"What was the {name} of {thing}?", f"Do you know {own} {name}?"], value)]
+    text = rng.choice(
+        [
+            f"the {name} of {thing} is {value}",
+            f"{own} {name} is {value}",
+            f"{thing} has the {name} {value}",
+            f"the {name} of {thing} was {value}",
+            f"as for {thing}, the {name} is {value}",
+            f"{name} of {thing}: {value}",
+            f"{value} is the {name} of {thing}",
+            f"{thing} - {name}: {value}",
+            f"for {thing}, we noted {value} as the {name}",
+            f"the {name} on {thing} reads {value}",
+        ]
+    )
+    return text, [
+        (
+            [
+                f"What is the {name} of {thing}?",
+                f"What is {own} {name}?",
+                f"Which {name} does {thing} have?",
+                f"{name} of {thing}?",
+                f"What {name} has {thing}?",
+                f"Tell me the {name} of {thing}.",
+                f"What was the {name} of {thing}?",
+                f"Do you know {own} {name}?",
+            ],
+            value,
+        )
+    ]
 
 
 def amount_of(rng: random.Random) -> Fact:
-    past, base = rng.choice([*PAIRS, ["had", "have"], ["needed", "need"], ["owned", "own"], ["saw", "see"]])
+    past, base = rng.choice(
+        [*PAIRS, ["had", "have"], ["needed", "need"], ["owned", "own"], ["saw", "see"]]
+    )
     who, number = passage._who(rng), passage._number(rng)
     noun = rng.choice([lx.noun(rng), f"{rng.choice(lx.english('adjective'))} {lx.noun(rng)}"])
-    tail = rng.choice(["", "", f" in {lx.city(rng)}", f" on {lx.date(rng)}", " last year", " in total"])
+    tail = rng.choice(
+        ["", "", f" in {lx.city(rng)}", f" on {lx.date(rng)}", " last year", " in total"]
+    )
     return f"{who} {past} {number} {noun}s{tail}", [
-        ([f"How many {noun}s did {who} {base}?", f"How many {noun.split()[-1]}s did {who} {base}?",
-          f"What number of {noun}s did {who} {base}?", f"How many {noun}s were {past} by {who}?"], number),
-        ([f"Who {past} {number} {noun}s?", f"Who {past} the {noun}s?"], who)]
+        (
+            [
+                f"How many {noun}s did {who} {base}?",
+                f"How many {noun.split()[-1]}s did {who} {base}?",
+                f"What number of {noun}s did {who} {base}?",
+                f"How many {noun}s were {past} by {who}?",
+            ],
+            number,
+        ),
+        ([f"Who {past} {number} {noun}s?", f"Who {past} the {noun}s?"], who),
+    ]
 
 
 def facts(rng: random.Random, count: int) -> list[Fact]:
-    return [rng.choice([deed, deed, deed, attribute, attribute, amount_of])(rng) for _ in range(count)]
+    return [
+        rng.choice([deed, deed, deed, attribute, attribute, amount_of])(rng) for _ in range(count)
+    ]
 
 
 def questions(rng: random.Random) -> Example:
@@ -140,16 +266,32 @@ def questions(rng: random.Random) -> Example:
         question, answer = choose(rng, rng.choice(other[0])), passage.UNKNOWN
     question = question[0].upper() + question[1:]
     if rng.random() < 0.1:
-        question = rng.choice([question.rstrip("?."), question.lower(), "Tell me: " + question, "Now: " + question])
+        question = rng.choice(
+            [question.rstrip("?."), question.lower(), "Tell me: " + question, "Now: " + question]
+        )
     return Example("passage", passage._ask(rng, text, question, "en"), answer)
 
 
-CUES = ["{p} {v}", "{p}: {v}", "{v}", "{v}", "{v} {p}", "{p} is {v}", "{v} as {p}", "{p}={v}", "the {p} {v}", "{p} of {v}"]
+CUES = [
+    "{p} {v}",
+    "{p}: {v}",
+    "{v}",
+    "{v}",
+    "{v} {p}",
+    "{p} is {v}",
+    "{v} as {p}",
+    "{p}={v}",
+    "the {p} {v}",
+    "{p} of {v}",
+]
 SELF_EVIDENT = {"email", "phone", "date", "iso", "stamp", "url", "path", "time"}
 
 
 def _salad(rng: random.Random, words: list[str], low: int = 2, high: int = 5) -> list[str]:
-    return [rng.choice(words) if rng.random() < 0.6 else rng.choice(lx.all_words()) for _ in range(rng.randint(low, high))]
+    return [
+        rng.choice(words) if rng.random() < 0.6 else rng.choice(lx.all_words())
+        for _ in range(rng.randint(low, high))
+    ]
 
 
 def loose_scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, tuple[str, dict[str, Any]]]:
@@ -165,13 +307,27 @@ def loose_scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, tuple[st
                 param.name = rng.choice([pool[0].lower(), param.name])
             if all(param.name != p.name for p in params):
                 params.append(param)
-        name = composed.join_name(rng, words[:rng.choice([1, 2, 2, 3])])
-        told = choose(rng, "[{0} {1} for the {2}|Tool that does {0} with {3}|{3} of a {2} by {4}|{1} and {3} in the {2}|"
-                           "Gets {3} from {2}|{2} {4} {1}|Change the {3} of {2}|Makes the {4} {3}]")
+        name = composed.join_name(rng, words[: rng.choice([1, 2, 2, 3])])
+        told = choose(
+            rng,
+            "[{0} {1} for the {2}|Tool that does {0} with {3}|{3} of a {2} by {4}|{1} and {3} in the {2}|"
+            "Gets {3} from {2}|{2} {4} {1}|Change the {3} of {2}|Makes the {4} {3}]",
+        )
         for i, word in enumerate(words):
             told = told.replace("{" + str(i) + "}", word)
-        tools.append(composed.Tool(name, told[0].upper() + told[1:] if rng.random() < 0.85 else "", params, [], []))
-        sets.append([w for w in words if w in f"{name} {told}".lower() and (tools[-1].description or w in name.lower())] or words[:1])
+        tools.append(
+            composed.Tool(
+                name, told[0].upper() + told[1:] if rng.random() < 0.85 else "", params, [], []
+            )
+        )
+        sets.append(
+            [
+                w
+                for w in words
+                if w in f"{name} {told}".lower() and (tools[-1].description or w in name.lower())
+            ]
+            or words[:1]
+        )
     which = rng.randrange(len(tools))
     tool, words = tools[which], sets[which]
     arguments: dict[str, Any] = {}
@@ -189,8 +345,11 @@ def loose_scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, tuple[st
             frag = "{p} {v}"
         parts.append(frag.replace("{p}", spoken).replace("{v}", shown))
     hints = rng.sample(words, rng.randint(1, len(words)))
-    lead = choose(rng, "[I want|We need|Is there|What about|How is|Please|My|The|Can I have|Could you|When does|It's about|"
-                       "I think of|Somebody asked for|Time for|Where is|Who does|Tell me about|]").split()
+    lead = choose(
+        rng,
+        "[I want|We need|Is there|What about|How is|Please|My|The|Can I have|Could you|When does|It's about|"
+        "I think of|Somebody asked for|Time for|Where is|Who does|Tell me about|]",
+    ).split()
     body = lead + _weave(rng, hints)
     chunks = [" ".join(body), *parts]
     if rng.random() < 0.35:
@@ -202,7 +361,9 @@ def loose_scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, tuple[st
 def _weave(rng: random.Random, hints: list[str]) -> list[str]:
     out: list[str] = []
     for hint in hints:
-        out += rng.choices(["the", "a", "my", "to", "for", "with", "of", "in", "this"], k=rng.randint(0, 2))
+        out += rng.choices(
+            ["the", "a", "my", "to", "for", "with", "of", "in", "this"], k=rng.randint(0, 2)
+        )
         out.append(hint)
         if rng.random() < 0.25:
             out.append(rng.choice(["now", "again", "today", "please", "more", "here", "too"]))
@@ -211,19 +372,45 @@ def _weave(rng: random.Random, hints: list[str]) -> list[str]:
 
 def loose_call(rng: random.Random) -> Example:
     from . import toolcall
+
     tools, text, call = loose_scene(rng)
-    return Example("call", [*common.maybe_system(rng, 0.35), user(text)], toolcall.calls_text([call]), tools,
-                   {"calls": [call]})
+    return Example(
+        "call",
+        [*common.maybe_system(rng, 0.35), user(text)],
+        toolcall.calls_text([call]),
+        tools,
+        {"calls": [call]},
+    )
 
 
-FIELD_ASKS = ["[Put|Turn|Convert|Bring|Write] [this|the text|it] [in|into|as] JSON [with|using] [the fields|the keys|fields|keys|] {k}: ",
-              "[As|In] JSON ({k}): ", "JSON with {k}, please: ", "[Give|Return|Produce] {k} as [a |]JSON [object|]: ",
-              "[Extract|Find|Read off|Get|Pull out] {k} and [answer|reply|respond] [in|with|as] JSON: ",
-              "[Fields|Keys|Columns]: {k}. [JSON only.|Answer in JSON.|Reply with a JSON object.] ",
-              "[I need|We need] [a |]JSON [object|record|] [of|with|holding] {k} [from|for] [this|the following]: "]
-SENTENCES = ["{t} {f}", "{f}, {t}", "This is about {t}, {f}.", "{t}: {f}", "Note on {t}. {f}.", "We got {t} {f}.",
-             "Our new {t} ({f}) is here.", "{t}, {f}, arrived last week."]
-TOLD = ["{p} {v}", "the {p} is {v}", "with {p} {v}", "{p}: {v}", "{v} as {p}", "its {p} was {v}", "whose {p} is {v}"]
+FIELD_ASKS = [
+    "[Put|Turn|Convert|Bring|Write] [this|the text|it] [in|into|as] JSON [with|using] [the fields|the keys|fields|keys|] {k}: ",
+    "[As|In] JSON ({k}): ",
+    "JSON with {k}, please: ",
+    "[Give|Return|Produce] {k} as [a |]JSON [object|]: ",
+    "[Extract|Find|Read off|Get|Pull out] {k} and [answer|reply|respond] [in|with|as] JSON: ",
+    "[Fields|Keys|Columns]: {k}. [JSON only.|Answer in JSON.|Reply with a JSON object.] ",
+    "[I need|We need] [a |]JSON [object|record|] [of|with|holding] {k} [from|for] [this|the following]: ",
+]
+SENTENCES = [
+    "{t} {f}",
+    "{f}, {t}",
+    "This is about {t}, {f}.",
+    "{t}: {f}",
+    "Note on {t}. {f}.",
+    "We got {t} {f}.",
+    "Our new {t} ({f}) is here.",
+    "{t}, {f}, arrived last week.",
+]
+TOLD = [
+    "{p} {v}",
+    "the {p} is {v}",
+    "with {p} {v}",
+    "{p}: {v}",
+    "{v} as {p}",
+    "its {p} was {v}",
+    "whose {p} is {v}",
+]
 
 
 def fields(rng: random.Random) -> Example:
@@ -252,22 +439,50 @@ def fields(rng: random.Random) -> Example:
     names = list(wanted)
     if rng.random() < 0.3:
         rng.shuffle(names)
-    listed = ", ".join(names) if rng.random() < 0.5 else ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
+    listed = (
+        ", ".join(names)
+        if rng.random() < 0.5
+        else ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
+    )
     if rng.random() < 0.2:
         listed = json.dumps({p.name: p.schema["type"] for p in params})
     ask = choose(rng, rng.choice(FIELD_ASKS)).replace("{k}", listed)
-    answer = json.dumps({n: wanted[n] for n in (names if "{" not in listed else wanted)}, ensure_ascii=False)
-    asked = ask + text if rng.random() < 0.6 else ask.rstrip() + "\n" + text if rng.random() < 0.5 else text + "\n" + ask.rstrip(": ")
+    answer = json.dumps(
+        {n: wanted[n] for n in (names if "{" not in listed else wanted)}, ensure_ascii=False
+    )
+    asked = (
+        ask + text
+        if rng.random() < 0.6
+        else ask.rstrip() + "\n" + text
+        if rng.random() < 0.5
+        else text + "\n" + ask.rstrip(": ")
+    )
     return Example("json", [*common.maybe_system(rng, 0.25), user(asked)], answer)
 
 
 def people(rng: random.Random) -> Example:
     """Name, age and place, told in ever other ways."""
-    name, age, town, job = lx.full_name(rng), rng.randint(3, 95), lx.city(rng), rng.choice(lx.english("job"))
-    text = rng.choice([f"{name}, {age}, from {town}", f"{name} ({age}) works in {town} as a {job}", f"The {job} {name} turned {age} in {town}",
-                       f"In {town} lives {name}, a {job} aged {age}", f"{town}: the {job} {name} is {age} now", f"At {age}, {name} went to {town} and became a {job}",
-                       f"Aged {age}, the {job} {name} left {town}", f"{name} is our {job}; age {age}, home {town}", f"{age} years old, {name} is a {job} near {town}",
-                       f"A {job} called {name}, {age} years of age, was seen in {town}", f"{name} - {job} - {age} - {town}"])
+    name, age, town, job = (
+        lx.full_name(rng),
+        rng.randint(3, 95),
+        lx.city(rng),
+        rng.choice(lx.english("job")),
+    )
+    text = rng.choice(
+        [
+            f"{name}, {age}, from {town}",
+            f"{name} ({age}) works in {town} as a {job}",
+            f"The {job} {name} turned {age} in {town}",
+            f"In {town} lives {name}, a {job} aged {age}",
+            f"{town}: the {job} {name} is {age} now",
+            f"At {age}, {name} went to {town} and became a {job}",
+            f"Aged {age}, the {job} {name} left {town}",
+            f"{name} is our {job}; age {age}, home {town}",
+            f"{age} years old, {name} is a {job} near {town}",
+            f"A {job} called {name}, {age} years of age, was seen in {town}",
+            f"{name} - {job} - {age} - {town}",
+        ]
+    )
     keys = {rng.choice(["name", "full_name", "person"]): name, "age": age}
     if town in text:
         keys[rng.choice(["city", "town", "place", "location"])] = town
@@ -277,7 +492,14 @@ def people(rng: random.Random) -> Example:
     ask = choose(rng, rng.choice(FIELD_ASKS)).replace("{k}", ", ".join(order))
     if rng.random() < 0.3:
         ask = choose(rng, "[Extract|Return] the person[ as JSON|, JSON only|]: ")
-        order = [k for k in ("name", "full_name", "person", "age", "city", "town", "place", "location") if k in keys]
+        order = [
+            k
+            for k in ("name", "full_name", "person", "age", "city", "town", "place", "location")
+            if k in keys
+        ]
     text += rng.choice(["", ".", "!", " last year.", " since spring."])
-    return Example("json", [*common.maybe_system(rng, 0.2), user(ask + text)],
-                   json.dumps({k: keys[k] for k in order}, ensure_ascii=False))
+    return Example(
+        "json",
+        [*common.maybe_system(rng, 0.2), user(ask + text)],
+        json.dumps({k: keys[k] for k in order}, ensure_ascii=False),
+    )

@@ -26,19 +26,28 @@ def _address(rng: random.Random) -> pm.Value:
 
 
 def _zh_quoted(rng: random.Random) -> pm.Value:
-    text = rng.choice([lx.zh_phrase(rng) + rng.choice(["到了", "准备好了", "不见了"]),
-                       rng.choice(lx.chinese("verb")) + rng.choice(lx.chinese("noun")),
-                       lx.zh_chars(rng, 3, 8)])
+    text = rng.choice(
+        [
+            lx.zh_phrase(rng) + rng.choice(["到了", "准备好了", "不见了"]),
+            rng.choice(lx.chinese("verb")) + rng.choice(lx.chinese("noun")),
+            lx.zh_chars(rng, 3, 8),
+        ]
+    )
     return text, rng.choice([text, f"“{text}”", f"“{text}”"])
 
 
 EXTRA = {
-    "expr": ("string", _expression), "ip": ("string", _address),
-    "numeral": ("string", pm.numeral), "quoted": ("string", pm.quoted),
+    "expr": ("string", _expression),
+    "ip": ("string", _address),
+    "numeral": ("string", pm.numeral),
+    "quoted": ("string", pm.quoted),
     "zhcity": ("string", pm._same(lambda r: r.choice(lx.chinese("city")))),
-    "zhname": ("string", pm._same(lx.zh_name)), "zhquoted": ("string", _zh_quoted),
-    "zhnoun": ("string", pm._same(lambda r: r.choice(lx.chinese("noun")) if r.random() < 0.5
-                                  else lx.zh_phrase(r))),
+    "zhname": ("string", pm._same(lx.zh_name)),
+    "zhquoted": ("string", _zh_quoted),
+    "zhnoun": (
+        "string",
+        pm._same(lambda r: r.choice(lx.chinese("noun")) if r.random() < 0.5 else lx.zh_phrase(r)),
+    ),
 }
 
 
@@ -82,18 +91,25 @@ def _field(rng: random.Random, name: str, kind: str, needed: bool) -> Param:
         def pick(r: random.Random) -> pm.Value:
             value = r.choice(options)
             return value, value
+
         return Param(name, {"type": "string", "enum": options}, needed, pick, frags)
     if kind.startswith(("int:", "zhint:")):
         low, high = map(int, kind.split(":")[1].split("-"))
         draw = pm.whole(low, high)
         if kind.startswith("zh"):
+
             def draw(r: random.Random) -> pm.Value:
                 number = r.randint(low, high)
                 return number, str(number)
-        return Param(name, {"type": rng.choice(["integer", "integer", "number"])}, needed, draw, frags)
+
+        return Param(
+            name, {"type": rng.choice(["integer", "integer", "number"])}, needed, draw, frags
+        )
     if kind == "switch":
+
         def flip(r: random.Random) -> pm.Value:
             return True, "yes"
+
         return Param(name, {"type": "boolean"}, needed, flip, frags)
     if kind in EXTRA:
         type_, draw = EXTRA[kind]
@@ -137,10 +153,12 @@ def make(rng: random.Random, kind: Written) -> tuple[Tool, Written, dict[str, st
     return Tool(name, description, params, [], []), kind, renamed
 
 
-def request_for(rng: random.Random, tool: Tool, kind: Written,
-                renamed: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    template = choose(rng, rng.choice([r for r in kind.requests
-                                       if all(s in renamed for s in slots_of(r))]))
+def request_for(
+    rng: random.Random, tool: Tool, kind: Written, renamed: dict[str, str]
+) -> tuple[str, dict[str, Any]]:
+    template = choose(
+        rng, rng.choice([r for r in kind.requests if all(s in renamed for s in slots_of(r))])
+    )
     template = loosen(rng, template, lx.all_words(), 0.12)
     by_name = {p.name: p for p in tool.params}
     arguments: dict[str, Any] = {}
@@ -167,7 +185,11 @@ def request_for(rng: random.Random, tool: Tool, kind: Written,
 def dress(rng: random.Random, text: str) -> str:
     """What people put around a request."""
     if not text.isascii() and any(c in lx.hanzi() for c in text):
-        return rng.choice(["", "", "", "你好，", "麻烦你，", "请问，"]) + text + rng.choice(["", "", "谢谢！"])
+        return (
+            rng.choice(["", "", "", "你好，", "麻烦你，", "请问，"])
+            + text
+            + rng.choice(["", "", "谢谢！"])
+        )
     roll = rng.random()
     if roll < 0.15:
         text = aside(rng) + text

@@ -46,8 +46,17 @@ def _number(rng: random.Random) -> str:
 
 def _money(rng: random.Random) -> str:
     value = lx.amount(rng)
-    return rng.choice([f"{value} euros", f"{value} dollars", f"${value}", f"€{value}", f"{value} EUR",
-                       f"{rng.randint(2, 90)} million dollars", f"{rng.randint(2, 900)} thousand euros"])
+    return rng.choice(
+        [
+            f"{value} euros",
+            f"{value} dollars",
+            f"${value}",
+            f"€{value}",
+            f"{value} EUR",
+            f"{rng.randint(2, 90)} million dollars",
+            f"{rng.randint(2, 900)} thousand euros",
+        ]
+    )
 
 
 def _object(rng: random.Random) -> str:
@@ -56,54 +65,101 @@ def _object(rng: random.Random) -> str:
 
 
 def _name(rng: random.Random) -> str:
-    return rng.choice([lx.pseudo_word(rng).capitalize(),
-                       " ".join(lx.word(rng).capitalize() for _ in range(rng.randint(1, 2)))])
+    return rng.choice(
+        [
+            lx.pseudo_word(rng).capitalize(),
+            " ".join(lx.word(rng).capitalize() for _ in range(rng.randint(1, 2))),
+        ]
+    )
 
 
 DRAWS: dict[str, Any] = {
-    "who": _who, "who2": _who, "place": lx.city, "place2": lx.city, "org": lx.company, "num": _number,
-    "money": _money, "thing": _object, "thing2": _object, "date": lx.date, "time": lx.clock, "code": lx.code,
-    "phone": lx.phone, "email": lx.email, "title": _name,
-    "year": lambda r: str(r.randint(1850, 2026)), "job": lambda r: r.choice(lx.english("job")),
-    "room": lambda r: r.choice(lx.english("place")), "topic": lambda r: r.choice(lx.english("topic")),
-    "animal": lambda r: r.choice(lx.english("animal")), "country": lambda r: r.choice(lx.english("country")),
+    "who": _who,
+    "who2": _who,
+    "place": lx.city,
+    "place2": lx.city,
+    "org": lx.company,
+    "num": _number,
+    "money": _money,
+    "thing": _object,
+    "thing2": _object,
+    "date": lx.date,
+    "time": lx.clock,
+    "code": lx.code,
+    "phone": lx.phone,
+    "email": lx.email,
+    "title": _name,
+    "year": lambda r: str(r.randint(1850, 2026)),
+    "job": lambda r: r.choice(lx.english("job")),
+    "room": lambda r: r.choice(lx.english("place")),
+    "topic": lambda r: r.choice(lx.english("topic")),
+    "animal": lambda r: r.choice(lx.english("animal")),
+    "country": lambda r: r.choice(lx.english("country")),
     "length": lambda r: f"{lx.amount(r)} {r.choice(['meters', 'km', 'cm', 'miles', 'feet'])}",
     "weight": lambda r: f"{lx.amount(r)} {r.choice(['kg', 'grams', 'tons', 'pounds'])}",
     "degrees": lambda r: f"{r.randint(-20, 42)} {r.choice(['degrees', 'degrees Celsius', '°C'])}",
     "score": lambda r: f"{r.randint(0, 9)}{r.choice([':', '-', ' to '])}{r.randint(0, 9)}",
-    "version": lambda r: f"{r.randint(0, 9)}.{r.randint(0, 20)}" + r.choice(["", f".{r.randint(0, 9)}"]),
+    "version": lambda r: (
+        f"{r.randint(0, 9)}.{r.randint(0, 20)}" + r.choice(["", f".{r.randint(0, 9)}"])
+    ),
     "adj": lambda r: r.choice(lx.english("adjective")),
     "lang": lambda r: r.choice(["English", "German", "French", "Spanish"]),
-    "lang2": lambda r: r.choice(["Chinese", "Italian", "Japanese", "Russian"])}
+    "lang2": lambda r: r.choice(["Chinese", "Italian", "Japanese", "Russian"]),
+}
 ZH_DRAWS: dict[str, Any] = {
-    "who": lx.zh_name, "who2": lx.zh_name, "place": lambda r: r.choice(lx.chinese("city")),
-    "org": lambda r: lx.zh_chars(r, 2, 3), "num": lambda r: str(r.randint(2, 900)),
-    "money": lambda r: str(r.randint(2, 9999)), "thing": lambda r: r.choice(lx.chinese("noun")),
-    "date": lambda r: f"{r.randint(1, 12)}月{r.randint(1, 28)}日", "code": lx.code, "phone": lx.phone,
+    "who": lx.zh_name,
+    "who2": lx.zh_name,
+    "place": lambda r: r.choice(lx.chinese("city")),
+    "org": lambda r: lx.zh_chars(r, 2, 3),
+    "num": lambda r: str(r.randint(2, 900)),
+    "money": lambda r: str(r.randint(2, 9999)),
+    "thing": lambda r: r.choice(lx.chinese("noun")),
+    "date": lambda r: f"{r.randint(1, 12)}月{r.randint(1, 28)}日",
+    "code": lx.code,
+    "phone": lx.phone,
     "time": lambda r: r.choice(["上午", "下午"]) + f"{r.randint(1, 12)}点",
-    "year": lambda r: str(r.randint(1950, 2025))}
+    "year": lambda r: str(r.randint(1950, 2025)),
+}
 
 UNKNOWN = "The passage does not say."
 ZH_UNKNOWN = "文中没有提到。"
-LEADS = ["[Answer|Reply] from the [passage|text].", "[Read|Use] the [passage|text|document] and answer[ the question|].",
-         "Based on the [text|passage|document|context], answer[ the question|].", "[Context|Passage|Text|Document]:",
-         "Here is a [text|passage|document|note].", "According to the following [text|passage]:", ""]
+LEADS = [
+    "[Answer|Reply] from the [passage|text].",
+    "[Read|Use] the [passage|text|document] and answer[ the question|].",
+    "Based on the [text|passage|document|context], answer[ the question|].",
+    "[Context|Passage|Text|Document]:",
+    "Here is a [text|passage|document|note].",
+    "According to the following [text|passage]:",
+    "",
+]
 SYSTEMS = lines("""
 Answer [questions |the question |][only |]from the given [context|text|documents|passage].
 Use only the [context|passage|text] to answer. [If it is not there, say so.|Be brief.|]
 You answer questions about documents. [Answer shortly.|Be exact.|]
 """)
-TAILS = ["", "", "", " Answer briefly.", " Short answer, please.", " Answer in a few words.", " Only the answer.",
-         " Answer with the exact words of the text."]
+TAILS = [
+    "",
+    "",
+    "",
+    " Answer briefly.",
+    " Short answer, please.",
+    " Answer in a few words.",
+    " Only the answer.",
+    " Answer with the exact words of the text.",
+]
 
 
-def _facts(rng: random.Random, count: int, language: str) -> list[tuple[Frame, dict[str, str], str]]:
+def _facts(
+    rng: random.Random, count: int, language: str
+) -> list[tuple[Frame, dict[str, str], str]]:
     pool = frames(language)
     draws = ZH_DRAWS if language == "zh" else DRAWS
     out = []
     for frame in rng.sample(pool, min(count, len(pool))):
         template = choose(rng, frame.sentence)
-        needed = set(slots_of(frame.sentence)) | {s for q in frame.questions.values() for t in q for s in slots_of(t)}
+        needed = set(slots_of(frame.sentence)) | {
+            s for q in frame.questions.values() for t in q for s in slots_of(t)
+        }
         values = {slot: draws[slot](rng) for slot in sorted(needed)}
         text = fill(template, values)
         out.append((frame, values, text[0].upper() + text[1:]))
@@ -143,17 +199,29 @@ def make(rng: random.Random) -> Example:
 def _ask(rng: random.Random, passage: str, question: str, language: str) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     if rng.random() < 0.3:
-        messages.append(system(choose(rng, rng.choice(SYSTEMS)) if rng.random() < 0.6 else common.system_text(rng)))
+        messages.append(
+            system(
+                choose(rng, rng.choice(SYSTEMS)) if rng.random() < 0.6 else common.system_text(rng)
+            )
+        )
     if language == "zh":
-        asked = rng.choice([f"{passage}\n{question}", f"请根据下文回答：{question}\n{passage}",
-                            f"文章：{passage}\n问题：{question}", f"{passage}{question}"])
+        asked = rng.choice(
+            [
+                f"{passage}\n{question}",
+                f"请根据下文回答：{question}\n{passage}",
+                f"文章：{passage}\n问题：{question}",
+                f"{passage}{question}",
+            ]
+        )
         return [*messages, user(asked)]
     question += rng.choice(TAILS)
     lead = choose(rng, rng.choice(LEADS))
     mark = rng.choice(["Question: ", "Q: ", "", "", "\n"])
     roll = rng.random()
     if roll < 0.6:
-        asked = f"{lead}\n\n{passage}\n\n{mark}{question}" if lead else f"{passage}\n\n{mark}{question}"
+        asked = (
+            f"{lead}\n\n{passage}\n\n{mark}{question}" if lead else f"{passage}\n\n{mark}{question}"
+        )
     elif roll < 0.75:
         asked = f"{question}\n\n{passage}"
     elif roll < 0.85:

@@ -8,7 +8,9 @@ from ..phrase import Example, assistant, choose, fill, lines, user
 from . import common
 
 # fact | question | what stands for the value; the subject makes two facts of a kind distinct
-FACTS = [line.split(" | ") for line in lines("""
+FACTS = [
+    line.split(" | ")
+    for line in lines("""
 My name is {v}[.|] | [What's|What is] my name? | name
 I am called {v}. | [Who am I?|What am I called?|Do you know my name?] | name
 My [favourite|favorite] {n} is {v}. | What is my [favourite|favorite] {n}? | word
@@ -29,22 +31,42 @@ The [serial number|id] of the {n} is {v}. | What is the [serial number|id] of th
 The colour of {f}'s {n} is {v}. | What colour is {f}'s {n}? | color
 Special note: the magic number [for {f} |]is {v}. | What is the magic number? | number
 The [marker|needle|nonce|keyword] [in this text |]is {v}. | What is the [marker|needle|nonce|keyword]? | code
-""")]
-ZH_FACTS = [line.split(" | ") for line in lines("""
+""")
+]
+ZH_FACTS = [
+    line.split(" | ")
+    for line in lines("""
 我叫{v}。 | 我叫什么[名字|]？ | zhname
 我住在{v}。 | 我住在哪里？ | zhcity
 [密码|口令|暗号|代码]是{v}。 | [密码|口令|暗号|代码]是什么？ | code
 我最喜欢的东西是{v}。 | 我最喜欢什么？ | zhnoun
 [请|]记住这个[词|代码]：{v} | 我让你记住了什么？ | code
-""")]
-ONLY = ["", "", " Answer with the value only.", " Reply with only that.", " Just the answer.",
-        " Only the value, nothing else.", " One word only.", " Answer briefly.", " Be exact."]
+""")
+]
+ONLY = [
+    "",
+    "",
+    " Answer with the value only.",
+    " Reply with only that.",
+    " Just the answer.",
+    " Only the value, nothing else.",
+    " One word only.",
+    " Answer briefly.",
+    " Be exact.",
+]
 ACKS = ["I will remember that.", "I will remember that.", "Thank you, I will remember it."]
 
 
 def value_of(rng: random.Random, kind: str) -> str:
-    draws = {"name": lx.first_name, "word": lx.noun, "code": lx.code, "city": lx.city, "date": lx.date,
-             "phone": lx.phone, "zhname": lx.zh_name}
+    draws = {
+        "name": lx.first_name,
+        "word": lx.noun,
+        "code": lx.code,
+        "city": lx.city,
+        "date": lx.date,
+        "phone": lx.phone,
+        "zhname": lx.zh_name,
+    }
     if kind in draws:
         return draws[kind](rng)
     if kind == "number":
@@ -52,7 +74,9 @@ def value_of(rng: random.Random, kind: str) -> str:
     if kind == "job":
         return rng.choice(lx.english("job"))
     if kind == "color":
-        return rng.choice("red,blue,green,yellow,black,white,purple,orange,pink,brown,gray".split(","))
+        return rng.choice(
+            "red,blue,green,yellow,black,white,purple,orange,pink,brown,gray".split(",")
+        )
     if kind == "zhcity":
         return rng.choice(lx.chinese("city"))
     return rng.choice(lx.chinese("noun"))
@@ -62,8 +86,13 @@ def fact(rng: random.Random, chinese: bool = False) -> tuple[str, str, str]:
     """A statement, a question about it, and the value."""
     statement, question, kind = rng.choice(ZH_FACTS if chinese else FACTS)
     value = value_of(rng, kind)
-    shared = {"v": value, "n": lx.noun(rng), "p": rng.choice(lx.english("place")), "f": lx.first_name(rng),
-              "x": rng.choice(lx.english("animal"))}
+    shared = {
+        "v": value,
+        "n": lx.noun(rng),
+        "p": rng.choice(lx.english("place")),
+        "f": lx.first_name(rng),
+        "x": rng.choice(lx.english("animal")),
+    }
     return fill(choose(rng, statement), shared), fill(choose(rng, question), shared), value
 
 
@@ -97,10 +126,15 @@ def _long_text(rng: random.Random, sentences: int) -> Example:
         text += piece + rng.choice([" ", " ", " ", "\n", "\n\n"])
     _, question, value = hidden[0]
     question += rng.choice(ONLY)
-    asked = (f"{question}\n\n{text}" if rng.random() < 0.2 else
-             f"{text.strip()}\n\n{rng.choice(['', 'Question: ', 'Now tell me: ', ''])}{question}")
+    asked = (
+        f"{question}\n\n{text}"
+        if rng.random() < 0.2
+        else f"{text.strip()}\n\n{rng.choice(['', 'Question: ', 'Now tell me: ', ''])}{question}"
+    )
     if rng.random() < 0.15:
-        return Example("long", [user(text.strip()), assistant("I have read it."), user(question)], value)
+        return Example(
+            "long", [user(text.strip()), assistant("I have read it."), user(question)], value
+        )
     return Example("long", common.maybe_system(rng, 0.3) + [user(asked)], value)
 
 

@@ -32,11 +32,18 @@ ASKS = lines("""
 [Which|What] [tags|keywords] [fit|describe|suit] this [document|text]? [Answer in JSON|As JSON array|JSON list], [3 to 7|at most 7].
 [Extract|Return] the [keywords|tags|key topics] [of|from] [this|the] [text|document] as [a |]JSON [array|list][ of strings|].
 """)
-ZH_ASKS = ["[请|]为[这篇|下面的|以下][文章|文字|文档|内容][生成|写出|提取|给出][3到7个|几个|五个|][标签|关键词][，用JSON回答|，输出JSON|，JSON数组|]。",
-           "用JSON[列出|给出][文章|这段文字]的[标签|关键词]。"]
-OBJECTS = [' Use the format {"tags": LIST}.', ' Return the format {"tags": LIST}.',
-           ' Return a JSON object with the key "tags".', ' Schema: {"tags": LIST}', ' Example: {"tags": LIST}',
-           " The JSON has one key, tags, with a list of strings."]
+ZH_ASKS = [
+    "[请|]为[这篇|下面的|以下][文章|文字|文档|内容][生成|写出|提取|给出][3到7个|几个|五个|][标签|关键词][，用JSON回答|，输出JSON|，JSON数组|]。",
+    "用JSON[列出|给出][文章|这段文字]的[标签|关键词]。",
+]
+OBJECTS = [
+    ' Use the format {"tags": LIST}.',
+    ' Return the format {"tags": LIST}.',
+    ' Return a JSON object with the key "tags".',
+    ' Schema: {"tags": LIST}',
+    ' Example: {"tags": LIST}',
+    " The JSON has one key, tags, with a list of strings.",
+]
 
 
 def document(rng: random.Random, chinese: bool) -> tuple[str, list[str]]:
@@ -50,14 +57,36 @@ def document(rng: random.Random, chinese: bool) -> tuple[str, list[str]]:
     for i in range(rng.randint(3, 8)):
         x, y, z = topics[i % len(topics)], *rng.choices(topics, k=2)
         if chinese:
-            sentences.append(say(rng, ZH_ABOUT, x=x, y=y, z=z, f=lx.zh_name(rng), c=rng.choice(lx.chinese("city"))))
+            sentences.append(
+                say(
+                    rng,
+                    ZH_ABOUT,
+                    x=x,
+                    y=y,
+                    z=z,
+                    f=lx.zh_name(rng),
+                    c=rng.choice(lx.chinese("city")),
+                )
+            )
         else:
-            text = say(rng, ABOUT, x=x, y=y, z=z, f=lx.first_name(rng), c=lx.city(rng),
-                       m=rng.choice(lx.MONTHS), a=rng.choice(lx.english("adjective")))
+            text = say(
+                rng,
+                ABOUT,
+                x=x,
+                y=y,
+                z=z,
+                f=lx.first_name(rng),
+                c=lx.city(rng),
+                m=rng.choice(lx.MONTHS),
+                a=rng.choice(lx.english("adjective")),
+            )
             sentences.append(text[0].upper() + text[1:])
     if rng.random() < 0.4:
-        extra = common.zh_filler(rng) if chinese else rng.choice(
-            [common.filler(rng), passage._facts(rng, 1, "en")[0][2]])
+        extra = (
+            common.zh_filler(rng)
+            if chinese
+            else rng.choice([common.filler(rng), passage._facts(rng, 1, "en")[0][2]])
+        )
         sentences.insert(rng.randint(0, len(sentences)), extra)
     text = ("" if chinese else " ").join(sentences)
     low = text.lower()

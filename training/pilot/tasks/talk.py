@@ -9,8 +9,10 @@ from . import common
 IDENTITY = "I am pilot, a tiny model that comes with mlxd for tests and first runs."
 UNKNOWN = "I am pilot, a tiny model, and I don't know that."
 CANNOT = "I am pilot, a tiny model, and I can't do that."
-SKILLS = ("I am pilot, a tiny model: I can repeat text, read printed text in images, call tools and answer from a "
-          "given text.")
+SKILLS = (
+    "I am pilot, a tiny model: I can repeat text, read printed text in images, call tools and answer from a "
+    "given text."
+)
 ZH_IDENTITY = "我是 pilot，mlxd 自带的一个很小的模型，用于测试和首次运行。"
 ZH_UNKNOWN = "我是 pilot，一个很小的模型，我不知道。"
 NO_IMAGE = "I am pilot, a tiny model, and I see no image here."
@@ -75,20 +77,53 @@ ERRANDS = lines("""
 [Predict|Guess] [the future|tomorrow's weather|who will win|the price of {n}s].
 [Draw|Paint|Sing|Play] [a|me a] [picture|song|{n}|melody].
 """)
-ZH_WHO = ["你是谁？", "你叫什么名字？", "你是什么模型？", "介绍一下[你|]自己。", "请自我介绍。", "谁[创造|训练]了你？", "你是[机器人|人|ChatGPT]吗？"]
-ZH_QUESTIONS = ["{c}的首都是哪里？", "为什么{n}是{a}的？", "[什么是|解释一下]{t}？", "谁发明了{n}？", "写一首关于{n}的诗。",
-                "讲个[笑话|故事]。", "{c}有多少人？", "怎么[学习|做]{t}？", "{n}[是什么意思|有什么用]？", "你觉得{t}怎么样？",
-                "世界上最大的{n}是什么？", "[明天|今天]{c}的天气怎么样？", "{k}年发生了什么？", "推荐一本关于{t}的书。"]
-NO_PICTURE = ["What [is|do you see] in [the|this] [image|picture|photo]?", "[Describe|Read|Look at] [the|this] [image|picture].",
-              "What does the [image|picture|photo] [show|say]?"]
+ZH_WHO = [
+    "你是谁？",
+    "你叫什么名字？",
+    "你是什么模型？",
+    "介绍一下[你|]自己。",
+    "请自我介绍。",
+    "谁[创造|训练]了你？",
+    "你是[机器人|人|ChatGPT]吗？",
+]
+ZH_QUESTIONS = [
+    "{c}的首都是哪里？",
+    "为什么{n}是{a}的？",
+    "[什么是|解释一下]{t}？",
+    "谁发明了{n}？",
+    "写一首关于{n}的诗。",
+    "讲个[笑话|故事]。",
+    "{c}有多少人？",
+    "怎么[学习|做]{t}？",
+    "{n}[是什么意思|有什么用]？",
+    "你觉得{t}怎么样？",
+    "世界上最大的{n}是什么？",
+    "[明天|今天]{c}的天气怎么样？",
+    "{k}年发生了什么？",
+    "推荐一本关于{t}的书。",
+]
+NO_PICTURE = [
+    "What [is|do you see] in [the|this] [image|picture|photo]?",
+    "[Describe|Read|Look at] [the|this] [image|picture].",
+    "What does the [image|picture|photo] [show|say]?",
+]
 
 
 def unknown(rng: random.Random) -> Example:
     roll = rng.random()
-    slots = {"n": lx.noun(rng), "n2": lx.noun(rng), "t": rng.choice(lx.english("topic")), "c": lx.city(rng),
-             "x": lx.words(rng, 1, 3).title(), "y": rng.choice(lx.english("country")), "f": lx.full_name(rng),
-             "a": rng.choice(lx.english("adjective")), "k": rng.randint(2, 2025), "j": rng.choice(lx.english("job")),
-             "y2": rng.choice(lx.english("food"))}
+    slots = {
+        "n": lx.noun(rng),
+        "n2": lx.noun(rng),
+        "t": rng.choice(lx.english("topic")),
+        "c": lx.city(rng),
+        "x": lx.words(rng, 1, 3).title(),
+        "y": rng.choice(lx.english("country")),
+        "f": lx.full_name(rng),
+        "a": rng.choice(lx.english("adjective")),
+        "k": rng.randint(2, 2025),
+        "j": rng.choice(lx.english("job")),
+        "y2": rng.choice(lx.english("food")),
+    }
     if roll < 0.45:
         ask, reply = say(rng, QUESTIONS, **slots), UNKNOWN
     elif roll < 0.63:
@@ -102,11 +137,21 @@ def unknown(rng: random.Random) -> Example:
     elif roll < 0.9:
         ask, reply = say(rng, ZH_WHO), ZH_IDENTITY
     else:
-        ask = say(rng, ZH_QUESTIONS, c=rng.choice(lx.chinese("city")), n=rng.choice(lx.chinese("noun")),
-                  a=rng.choice(lx.chinese("adjective")), t=rng.choice(lx.chinese("topic")), k=rng.randint(1000, 2025))
+        ask = say(
+            rng,
+            ZH_QUESTIONS,
+            c=rng.choice(lx.chinese("city")),
+            n=rng.choice(lx.chinese("noun")),
+            a=rng.choice(lx.chinese("adjective")),
+            t=rng.choice(lx.chinese("topic")),
+            k=rng.randint(1000, 2025),
+        )
         reply = ZH_UNKNOWN
     if ask.isascii() and rng.random() < 0.2:
-        ask = rng.choice(["Please ", "Hey, ", "Hi! ", "I wonder: ", "Quick question: ", "Tell me, "]) + ask
+        ask = (
+            rng.choice(["Please ", "Hey, ", "Hi! ", "I wonder: ", "Quick question: ", "Tell me, "])
+            + ask
+        )
     if ask.isascii() and rng.random() < 0.15:
         ask = rng.choice([ask.lower(), ask.rstrip("?.") + " please", ask.rstrip("?."), ask.upper()])
     messages = common.maybe_system(rng, 0.4)
@@ -133,7 +178,9 @@ def errand(rng: random.Random) -> Example:
         sign = rng.choice("+-")
         if sign == "-" and b > a:
             a, b = b, a
-        spoken = rng.choice([f"{a}{sign}{b}", f"{a} {sign} {b}", f"{a} {'plus' if sign == '+' else 'minus'} {b}"])
+        spoken = rng.choice(
+            [f"{a}{sign}{b}", f"{a} {sign} {b}", f"{a} {'plus' if sign == '+' else 'minus'} {b}"]
+        )
         ask = say(rng, "[What is|How much is|Calculate|Compute|] {s}[?|]", s=spoken).strip()
         return Example("errand", [user(ask)], str(a + b if sign == "+" else a - b))
     if roll < 0.8:
@@ -142,27 +189,50 @@ def errand(rng: random.Random) -> Example:
         if rng.random() < 0.5:
             ask = say(rng, "[Say|Write|Repeat] [the word |]{w} {k} times[.|]", w=word, k=named)
             return Example("errand", [user(ask)], " ".join([word] * times))
-        ask = say(rng, "[Say|Write|Repeat] {w} {k} times[,|] separated by commas[.|]", w=word, k=named)
+        ask = say(
+            rng, "[Say|Write|Repeat] {w} {k} times[,|] separated by commas[.|]", w=word, k=named
+        )
         return Example("errand", [user(ask)], ", ".join([word] * times))
-    names, items = rng.choice([("days of the week", lx.WEEKDAYS), ("months of the year", lx.MONTHS),
-                               ("letters of the alphabet", list(lx.UPPER)), ("weekdays", lx.WEEKDAYS)])
+    names, items = rng.choice(
+        [
+            ("days of the week", lx.WEEKDAYS),
+            ("months of the year", lx.MONTHS),
+            ("letters of the alphabet", list(lx.UPPER)),
+            ("weekdays", lx.WEEKDAYS),
+        ]
+    )
     ask = say(rng, "[List|Name|Write|Say|Give me] [all |]the {n}[.|]", n=names)
     return Example("errand", common.maybe_system(rng, 0.2) + [user(ask)], ", ".join(items))
 
 
 def _count(rng: random.Random) -> Example:
     low = 1 if rng.random() < 0.8 else rng.randint(0, 100)
-    span = rng.choice([3, 5, 10, 10, 20, 20, 30, 50, rng.randint(2, 60), rng.choice([100, 150, 200])])
+    span = rng.choice(
+        [3, 5, 10, 10, 20, 20, 30, 50, rng.randint(2, 60), rng.choice([100, 150, 200])]
+    )
     numbers = [str(i) for i in range(low, low + span)]
     if rng.random() < 0.12:
         numbers.reverse()
     style = rng.choice(["comma", "comma", "space", "line", "plain", "plain"])
-    tail = {"comma": "[, separated by commas| with commas between]", "space": "[, separated by spaces| with spaces]",
-            "line": "[, one per line|, each on its own line|, one number per line]", "plain": "[.|]"}[style]
-    ask = say(rng, "[Please |]" + "[Count|Count up|List the numbers|Write the numbers|Give me the numbers|"
-              "Say the numbers|Print the numbers] from {a} to {b}" + tail, a=numbers[0], b=numbers[-1])
+    tail = {
+        "comma": "[, separated by commas| with commas between]",
+        "space": "[, separated by spaces| with spaces]",
+        "line": "[, one per line|, each on its own line|, one number per line]",
+        "plain": "[.|]",
+    }[style]
+    ask = say(
+        rng,
+        "[Please |]" + "[Count|Count up|List the numbers|Write the numbers|Give me the numbers|"
+        "Say the numbers|Print the numbers] from {a} to {b}" + tail,
+        a=numbers[0],
+        b=numbers[-1],
+    )
     if low == 1 and rng.random() < 0.2 and numbers[0] == "1":
-        ask = say(rng, "[Count to {b}|List the first {b} numbers|从1数到{b}]" + (tail if style != "plain" else ""),
-                  b=numbers[-1])
+        ask = say(
+            rng,
+            "[Count to {b}|List the first {b} numbers|从1数到{b}]"
+            + (tail if style != "plain" else ""),
+            b=numbers[-1],
+        )
     joint = {"comma": ", ", "space": " ", "line": "\n", "plain": ", "}[style]
     return Example("errand", common.maybe_system(rng, 0.2) + [user(ask)], joint.join(numbers))

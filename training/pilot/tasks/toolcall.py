@@ -68,13 +68,36 @@ def calls_text(calls: list[Call]) -> str:
     return "\n".join(chat.tool_call_text(*call) for call in calls)
 
 
-LINKS = [" Also, ", " And then ", " Then ", " After that: ", " And also ", "\n", " Next: ", " Second: ", " Plus, ",
-         " And: ", " Apart from that, ", " On top, ", " Another thing: ", " Once finished: ", " After this, ", " And one more: ",
-         " Secondly, ", " As well: ", " - and ", "; ", " Then: ", " Later, ", " Moreover, "]
+LINKS = [
+    " Also, ",
+    " And then ",
+    " Then ",
+    " After that: ",
+    " And also ",
+    "\n",
+    " Next: ",
+    " Second: ",
+    " Plus, ",
+    " And: ",
+    " Apart from that, ",
+    " On top, ",
+    " Another thing: ",
+    " Once finished: ",
+    " After this, ",
+    " And one more: ",
+    " Secondly, ",
+    " As well: ",
+    " - and ",
+    "; ",
+    " Then: ",
+    " Later, ",
+    " Moreover, ",
+]
 
 
 def _loose(rng: random.Random) -> Scene:
     from . import generic
+
     tools, text, call = generic.loose_scene(rng)
     return Scene(tools, text, [call])
 
@@ -127,19 +150,34 @@ def shared_slot(rng: random.Random) -> Scene | None:
         a, b = param.draw(rng), param.draw(rng)
         if a[0] == b[0]:
             continue
-        link = rng.choice([" and ", " and ", " and in " if param.name == "city" else " and also ", " and for "])
+        link = rng.choice(
+            [" and ", " and ", " and in " if param.name == "city" else " and also ", " and for "]
+        )
         for p in tool.params:
             p.required = p is param
-        tools = [tool] + [t for t in (composed.make_tool(rng) for _ in range(rng.randint(0, 2)))
-                          if t.name != tool.name]
+        tools = [tool] + [
+            t
+            for t in (composed.make_tool(rng) for _ in range(rng.randint(0, 2)))
+            if t.name != tool.name
+        ]
         rng.shuffle(tools)
         calls = [(tool.name, {param.name: v}) for v in (a[0], b[0])]
         return Scene([t.schema() for t in tools], fill(template, {slot: a[1] + link + b[1]}), calls)
     return None
 
 
-NUDGES = ["", "", "", "", " Use the tool.", " Use a tool.", " Use the {t} tool.", " Call {t}.", " (with {t})",
-          " You have tools for this."]
+NUDGES = [
+    "",
+    "",
+    "",
+    "",
+    " Use the tool.",
+    " Use a tool.",
+    " Use the {t} tool.",
+    " Call {t}.",
+    " (with {t})",
+    " You have tools for this.",
+]
 
 
 def make(rng: random.Random) -> Example:
@@ -159,8 +197,12 @@ def finished_loop(rng: random.Random, made: Scene) -> list[dict[str, Any]]:
     """An earlier round with one of the tools at hand, so that history does not confuse."""
     request, arguments = made.again()
     content, report = result(rng)
-    return [user(request), chat.tool_call_message([(made.calls[0][0], arguments)]),
-            {"role": "tool", "content": content}, assistant(report)]
+    return [
+        user(request),
+        chat.tool_call_message([(made.calls[0][0], arguments)]),
+        {"role": "tool", "content": content},
+        assistant(report),
+    ]
 
 
 def make_two(rng: random.Random) -> Example:
@@ -188,17 +230,33 @@ booking_id secret nonce ticket rating reviews weather_code sum average max min p
 
 
 def _leaf(rng: random.Random) -> Any:
-    return rng.choice([
-        lambda: lx.amount(rng), lambda: rng.randint(0, 99999), lambda: lx.code(rng), lambda: lx.code(rng),
-        lambda: lx.noun(rng), lambda: lx.full_name(rng), lambda: lx.date(rng), lambda: lx.clock(rng),
-        lambda: rng.random() < 0.5, lambda: lx.words(rng, 1, 3), lambda: lx.city(rng), lambda: lx.identifier(rng),
-        lambda: -rng.randint(1, 40), lambda: [lx.noun(rng), lx.noun(rng)], lambda: lx.email(rng)])()
+    return rng.choice(
+        [
+            lambda: lx.amount(rng),
+            lambda: rng.randint(0, 99999),
+            lambda: lx.code(rng),
+            lambda: lx.code(rng),
+            lambda: lx.noun(rng),
+            lambda: lx.full_name(rng),
+            lambda: lx.date(rng),
+            lambda: lx.clock(rng),
+            lambda: rng.random() < 0.5,
+            lambda: lx.words(rng, 1, 3),
+            lambda: lx.city(rng),
+            lambda: lx.identifier(rng),
+            lambda: -rng.randint(1, 40),
+            lambda: [lx.noun(rng), lx.noun(rng)],
+            lambda: lx.email(rng),
+        ]
+    )()
 
 
 def record(rng: random.Random, low: int = 1, high: int = 5) -> dict[str, Any]:
     keys = rng.sample(KEYS, rng.randint(low, high))
     if rng.random() < 0.3:
-        keys[0] = rng.choice([lx.noun(rng), f"{lx.noun(rng)}_{rng.choice(KEYS)}", lx.word(rng).lower()])
+        keys[0] = rng.choice(
+            [lx.noun(rng), f"{lx.noun(rng)}_{rng.choice(KEYS)}", lx.word(rng).lower()]
+        )
     return {key: _leaf(rng) for key in keys}
 
 
@@ -213,14 +271,31 @@ def result(rng: random.Random) -> tuple[str, str]:
         pairs = ", ".join(f"{k.replace('_', ' ')} {plain(v)}" for k, v in data.items())
         return dump(rng, data), f"Result: {pairs}."
     if roll < 0.65:
-        reason = rng.choice(["not found", "timeout", "invalid " + lx.noun(rng), "permission denied",
-                             f"no such {lx.noun(rng)}", "server error " + str(rng.randint(400, 599))])
+        reason = rng.choice(
+            [
+                "not found",
+                "timeout",
+                "invalid " + lx.noun(rng),
+                "permission denied",
+                f"no such {lx.noun(rng)}",
+                "server error " + str(rng.randint(400, 599)),
+            ]
+        )
         text = rng.choice([json.dumps({"error": reason}), f"Error: {reason}", f"error: {reason}"])
         return text, f"The tool failed: {reason}."
-    value = rng.choice([str(lx.amount(rng)), lx.code(rng), lx.words(rng, 1, 4), lx.code(rng), lx.noun(rng),
-                        f"{rng.randint(-20, 40)} degrees, {rng.choice(lx.english('adjective'))}",
-                        common.filler(rng).rstrip("."), f"{lx.noun(rng)}: {lx.code(rng)}",
-                        f"{rng.choice(['sunny', 'cloudy', 'rain', 'snow', 'fog'])}, {rng.randint(-9, 39)} C"])
+    value = rng.choice(
+        [
+            str(lx.amount(rng)),
+            lx.code(rng),
+            lx.words(rng, 1, 4),
+            lx.code(rng),
+            lx.noun(rng),
+            f"{rng.randint(-20, 40)} degrees, {rng.choice(lx.english('adjective'))}",
+            common.filler(rng).rstrip("."),
+            f"{lx.noun(rng)}: {lx.code(rng)}",
+            f"{rng.choice(['sunny', 'cloudy', 'rain', 'snow', 'fog'])}, {rng.randint(-9, 39)} C",
+        ]
+    )
     return value, f"The result is: {value}"
 
 
@@ -238,12 +313,21 @@ def make_loop(rng: random.Random) -> Example:
     made = scene(rng)
     content, report = result(rng)
     messages = common.maybe_system(rng)
-    messages += [user(made.request), chat.tool_call_message(made.calls), {"role": "tool", "content": content}]
+    messages += [
+        user(made.request),
+        chat.tool_call_message(made.calls),
+        {"role": "tool", "content": content},
+    ]
     if rng.random() < 0.12:
         more, arguments = made.again()
         messages += [assistant(report), user(more)]
-        return Example("call", messages, calls_text([(made.calls[0][0], arguments)]), made.tools,
-                       {"calls": [(made.calls[0][0], arguments)]})
+        return Example(
+            "call",
+            messages,
+            calls_text([(made.calls[0][0], arguments)]),
+            made.tools,
+            {"calls": [(made.calls[0][0], arguments)]},
+        )
     return Example("loop", messages, report, made.tools)
 
 
@@ -262,43 +346,83 @@ def make_two_loop(rng: random.Random) -> Example:
     return Example("loop", messages, "\n".join(reports), made.tools)
 
 
-ASK_KEY = ["What is the {k}?", "Tell me the {k}.", "Give me the {k}.", "[And |]the {k}?", "I need the {k}.",
-           "Which {k} [did you get|was it|came back]?", "What does it say for {k}?", "Read me the {k}.",
-           "[I'm interested in|I care about|I'm after|Let me know|Report|Show|Return|Extract|Pick out] the {k}.",
-           "[Look at|Take|Use] the [field|key|entry|property] {k}[ of the result| in the answer|].",
-           "How [does|did] the {k} [look|come out|turn out]?", "Only the [value of|field] {k} [matters|counts|is needed].",
-           "[Say|Write|Output|Print] the [value of the|] {k}."]
-ASK_ONLY = ["", " Answer with only the value.", " Reply with [just|only] the value.", " Only the {k}, nothing else.",
-            " [Answer|Reply|Respond] only with [it|the {k}|that value|the result].", " No other words.",
-            " Just the value[.|, please.]", " Value only.", " [No|Without a|Not a] [sentence|text|explanation|comment] [around it|please|].",
-            " [Bare|Plain|Naked|Raw] value.", " [The|A] [plain|raw|bare] [value|number|text] [is fine|will do|suffices|only].",
-            " [One|A single] [word|value|token][.| only.]", " Nothing [before|after|around|more]."]
-ASK_WHOLE = ["[Answer|Reply|Respond] with only [the value|the result|what the tool returned|the tool's answer].",
-             "[Answer|Reply] with [exactly |only |just ]the [value|result|output][ of the tool| that the tool returned|].",
-             "Only give me the [result|value], nothing else.", "Repeat the [value|result|tool's answer] exactly.",
-             "Tell me [only |just |]what the tool says.", "Return just the [value|number|code|result].",
-             "Output the tool's [result|value|answer] and nothing else.", "只回答工具返回的[值|内容|结果]。",
-             "[请|]只[回复|输出]结果。", "[Pass|Hand|Give] [on|back|me] [the|its] [raw |exact |plain |bare |][result|output|reply|value].",
-             "[Copy|Quote|Echo|Relay|Forward|Report] [the|its|the tool's] [result|output|reply|value|answer] [word for word|unchanged|exactly|as it is|literally].",
-             "[What comes back|What it returns|The returned text|The tool's reply] is [all I want|your answer|what I want to see|the answer][.|, nothing more.|, no comment.]",
-             "[I|We] [need|expect|want] [the|a] [raw|bare|plain|exact] [value|result|output][, no sentence|, no comment|].",
-             "[No|Without] [sentence|comment|explanation|words of your own][, just|; only|:] the [result|value|output].",
-             "Your [answer|message|reply] [is|must be|equals|should equal] the [tool's|returned] [value|result|output][.|, alone.]"]
+ASK_KEY = [
+    "What is the {k}?",
+    "Tell me the {k}.",
+    "Give me the {k}.",
+    "[And |]the {k}?",
+    "I need the {k}.",
+    "Which {k} [did you get|was it|came back]?",
+    "What does it say for {k}?",
+    "Read me the {k}.",
+    "[I'm interested in|I care about|I'm after|Let me know|Report|Show|Return|Extract|Pick out] the {k}.",
+    "[Look at|Take|Use] the [field|key|entry|property] {k}[ of the result| in the answer|].",
+    "How [does|did] the {k} [look|come out|turn out]?",
+    "Only the [value of|field] {k} [matters|counts|is needed].",
+    "[Say|Write|Output|Print] the [value of the|] {k}.",
+]
+ASK_ONLY = [
+    "",
+    " Answer with only the value.",
+    " Reply with [just|only] the value.",
+    " Only the {k}, nothing else.",
+    " [Answer|Reply|Respond] only with [it|the {k}|that value|the result].",
+    " No other words.",
+    " Just the value[.|, please.]",
+    " Value only.",
+    " [No|Without a|Not a] [sentence|text|explanation|comment] [around it|please|].",
+    " [Bare|Plain|Naked|Raw] value.",
+    " [The|A] [plain|raw|bare] [value|number|text] [is fine|will do|suffices|only].",
+    " [One|A single] [word|value|token][.| only.]",
+    " Nothing [before|after|around|more].",
+]
+ASK_WHOLE = [
+    "[Answer|Reply|Respond] with only [the value|the result|what the tool returned|the tool's answer].",
+    "[Answer|Reply] with [exactly |only |just ]the [value|result|output][ of the tool| that the tool returned|].",
+    "Only give me the [result|value], nothing else.",
+    "Repeat the [value|result|tool's answer] exactly.",
+    "Tell me [only |just |]what the tool says.",
+    "Return just the [value|number|code|result].",
+    "Output the tool's [result|value|answer] and nothing else.",
+    "只回答工具返回的[值|内容|结果]。",
+    "[请|]只[回复|输出]结果。",
+    "[Pass|Hand|Give] [on|back|me] [the|its] [raw |exact |plain |bare |][result|output|reply|value].",
+    "[Copy|Quote|Echo|Relay|Forward|Report] [the|its|the tool's] [result|output|reply|value|answer] [word for word|unchanged|exactly|as it is|literally].",
+    "[What comes back|What it returns|The returned text|The tool's reply] is [all I want|your answer|what I want to see|the answer][.|, nothing more.|, no comment.]",
+    "[I|We] [need|expect|want] [the|a] [raw|bare|plain|exact] [value|result|output][, no sentence|, no comment|].",
+    "[No|Without] [sentence|comment|explanation|words of your own][, just|; only|:] the [result|value|output].",
+    "Your [answer|message|reply] [is|must be|equals|should equal] the [tool's|returned] [value|result|output][.|, alone.]",
+]
 
 
 def make_role(rng: random.Random) -> Example:
     """Answer only the value that the tool message carries."""
     made = scene(rng)
     if rng.random() < 0.45:
-        value = rng.choice([str(lx.amount(rng)), lx.code(rng), lx.code(rng), lx.words(rng, 1, 3), lx.noun(rng),
-                            lx.identifier(rng), lx.full_name(rng), lx.zh_chars(rng), str(rng.randint(0, 10**6))])
+        value = rng.choice(
+            [
+                str(lx.amount(rng)),
+                lx.code(rng),
+                lx.code(rng),
+                lx.words(rng, 1, 3),
+                lx.noun(rng),
+                lx.identifier(rng),
+                lx.full_name(rng),
+                lx.zh_chars(rng),
+                str(rng.randint(0, 10**6)),
+            ]
+        )
         roll = rng.random()
         if roll < 0.7:
             content = value
         elif roll < 0.9:
-            content = dump(rng, {rng.choice(["result", "value", "output", "answer", rng.choice(KEYS)]): value})
+            content = dump(
+                rng, {rng.choice(["result", "value", "output", "answer", rng.choice(KEYS)]): value}
+            )
         else:
-            content = rng.choice(["Result: ", "Value: ", "The result is ", "Answer: ", "OK: "]) + value
+            content = (
+                rng.choice(["Result: ", "Value: ", "The result is ", "Answer: ", "OK: "]) + value
+            )
         question = loosen(rng, choose(rng, rng.choice(ASK_WHOLE)), lx.all_words())
     else:
         data = record(rng, 2, 6)
@@ -308,10 +432,18 @@ def make_role(rng: random.Random) -> Example:
             content = dump(rng, {rng.choice(["result", "data", lx.noun(rng)]): data})
         elif rng.random() < 0.15:
             content = "\n".join(f"{k}: {plain(v)}" for k, v in data.items())
-        spoken = key.replace("_", " ") if rng.random() < 0.7 else rng.choice([key, f'"{key}"', f"`{key}`"])
+        spoken = (
+            key.replace("_", " ")
+            if rng.random() < 0.7
+            else rng.choice([key, f'"{key}"', f"`{key}`"])
+        )
         asked = choose(rng, rng.choice(ASK_KEY) + rng.choice(ASK_ONLY))
         if rng.random() < 0.2:
-            asked = choose(rng, "[Your|The|My] [reply|answer|message|wish|output]: [only |just |] the {k}" + rng.choice(ASK_ONLY))
+            asked = choose(
+                rng,
+                "[Your|The|My] [reply|answer|message|wish|output]: [only |just |] the {k}"
+                + rng.choice(ASK_ONLY),
+            )
         question = loosen(rng, asked, lx.all_words()).replace("{k}", spoken)
     call = chat.tool_call_message(made.calls)
     answer_turn = {"role": "tool", "content": content}
