@@ -210,7 +210,10 @@ prepare_for_mlx()
 from mlxd.engine.packed import usable
 assert usable()
 import pytest
-raise SystemExit(pytest.main(["-k", "not own_products", "-p", "no:cacheprovider", sys.argv[1]]))
+# mlxd is imported before pytest on purpose, and it brings a plugin that pytest would rewrite.
+early = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+options = ["-k", "not own_products", "-p", "no:cacheprovider", *early]
+raise SystemExit(pytest.main([*options, sys.argv[1]]))
 """
 
 

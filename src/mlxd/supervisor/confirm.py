@@ -17,8 +17,9 @@ from .drawing import COLOURS, shape
 
 # Enough for any of these answers, and an end for a model that babbles.
 MOST_TOKENS = 256
-# One colour of four is guessed often; three in a row are not.
-PICTURES = 3
+# One colour of four is guessed often; six of eight once in 240 times. A model that sees well may
+# still be wrong about one picture.
+PICTURES, RIGHT = 8, 6
 GREEDY = wire.Sampling(temperature=0.0, seed=0)
 # Look-alikes (0 O, 1 I, 5 S, 8 B, 2 Z) are left out.
 LETTERS, DIGITS = "ACDEFGHJKMNPQRTUVWXY", "34679"
@@ -51,15 +52,18 @@ async def text(model: Asked, dice: random.Random) -> str:
 
 
 async def vision(model: Asked, dice: random.Random) -> str:
-    colours = dice.sample(list(COLOURS), PICTURES)
     asked = f"What colour is the shape? Reply with one word of these: {', '.join(COLOURS)}."
-    for colour in colours:
+    wrong = []
+    for colour in dice.choices(list(COLOURS), k=PICTURES):
         picture = wire.ImagePart(shape(colour, dice), "a picture drawn for this check")
         message = wire.Message("user", [picture, wire.TextPart(asked)])
         said, _ = await _answer(model, wire.Chat([message]))
         if [one for one in COLOURS if one in said.lower()] != [colour]:
-            raise Unable(f"shown a {colour} shape, it said {_shown(said)}")
-    return f"it named the colours of {PICTURES} new pictures: {', '.join(colours)}"
+            wrong.append(f"shown a {colour} shape, it said {_shown(said)}")
+        if PICTURES - len(wrong) < RIGHT:
+            raise Unable("; ".join(wrong))
+    right = PICTURES - len(wrong)
+    return f"it named the colours of {right} of {PICTURES} new pictures"
 
 
 async def tool_use(model: Asked, dice: random.Random) -> str:
