@@ -86,13 +86,31 @@ def test_a_group_stays_within_its_chunk(queue: list[tuple[Job, int]], most: int)
         assert sum(widths) * 2 >= max(widths) * len(widths)
 
 
-def test_the_chunk_size_is_learnt() -> None:
+def settled(sizer: ChunkSizer, seconds_per_token: float, *, running: bool) -> int:
+    for _ in range(12):
+        size = sizer.size(running)
+        sizer.saw_chunk(size, 0.005 + seconds_per_token * size, running)
+    return sizer.size(running)
+
+
+def test_the_chunk_size_follows_what_a_token_costs() -> None:
     sizer = ChunkSizer()
-    for tokens in (16, 64, 256, 512):
-        sizer.saw_chunk(tokens, 0.010 + 0.001 * tokens)
     sizer.saw_decode(0.050)
-    assert sizer.size(running=False) == pytest.approx(490, abs=16)  # half a second of it
-    assert sizer.size(running=True) == pytest.approx(60, abs=16)  # 1.4 steps of it
+    assert settled(sizer, 0.001, running=False) == pytest.approx(490, abs=16)  # half a second
+    assert settled(sizer, 0.001, running=True) == pytest.approx(62, abs=10)  # 1.4 steps
+    assert settled(sizer, 0.004, running=True) == pytest.approx(16, abs=4)  # far into a prompt
+    assert settled(sizer, 0.001, running=True) == pytest.approx(62, abs=10)  # and back
+
+
+def test_a_pause_longer_than_the_streams_can_bear_is_paid_back() -> None:
+    sizer = ChunkSizer()
+    sizer.saw_decode(0.010)
+    sizer.saw_chunk(64, 0.050, running=True)
+    steps = 0
+    while not sizer.paid:
+        sizer.saw_decode(0.010)
+        steps += 1
+    assert steps == 3  # 50 ms are 1.4 times the four steps around them
 
 
 @given(st.lists(st.tuples(st.integers(1, 2048), st.floats(1e-6, 100)), max_size=20))

@@ -79,8 +79,8 @@ class ChunkSizer:
     cancellation or a new short request can have to wait. Prompts that end within the chunk may
     take `burst_seconds` and need not wait: their rows are worth a short pause.
 
-    `first` is the size before anything was learnt. A chunk's time is taken as a + b·tokens:
-    reading the weights costs the same for one token as for sixteen.
+    Sizes follow what the last chunk took: a token costs the more the longer its context is, so
+    what was learnt far behind in a prompt says little.
     """
 
     most: int = 2048
@@ -88,24 +88,29 @@ class ChunkSizer:
     least: int = 8
     quiet_seconds: float = 0.5
     burst_seconds: float = 0.1
-    pause_seconds: float = 0.04
+    pause_seconds: float = 0.05
     stall_factor: float = 1.4
     decode_seconds: float = 0.0
     owed: float = 0.0
-    _weight: float = 0.0
-    _n: float = 0.0
-    _t: float = 0.0
-    _nn: float = 0.0
-    _nt: float = 0.0
+    _running: float = 64.0
+    _quiet: float = 0.0
+    _rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._quiet = float(self.first)
 
     def size(self, running: bool) -> int:
-        limit = self._pause() if running else self.quiet_seconds
-        return self._within(limit, unknown=64 if running else self.first)
+        return self._bounded(self._running if running else self._quiet)
 
     def burst(self, running: bool) -> int:
         """The most tokens for prompts that all end within this chunk."""
         limit = self._pause() if running else self.quiet_seconds
-        return self._within(max(limit, self.burst_seconds), unknown=64)
+        if not self._rate:
+            return self._bounded(64.0)
+        return self._bounded(max(limit, self.burst_seconds) * self._rate)
+
+    def _bounded(self, tokens: float) -> int:
+        return max(self.least, min(self.most, int(tokens) // 8 * 8))
 
     def _pause(self) -> float:
         return max(self.stall_factor * self.decode_seconds, self.pause_seconds)
@@ -115,34 +120,22 @@ class ChunkSizer:
         """Whether the running streams have had their share since the last chunk."""
         return self.owed <= 0.0
 
-    def _within(self, limit: float, unknown: int) -> int:
-        if not self._weight:
-            return min(unknown, self.most)
-        base, slope = self._line()
-        # Half of a chunk's time at least is spent on its own tokens, not on what any chunk costs.
-        fit = int((max(limit, 2 * base) - base) / slope)
-        return max(self.least, min(self.most, fit // 8 * 8))
-
-    def _line(self) -> tuple[float, float]:
-        """Least squares over the recent chunks; through the origin while all were of one size."""
-        n, t = self._n / self._weight, self._t / self._weight
-        variance = self._nn / self._weight - n * n
-        if variance > 1.0:
-            slope = (self._nt / self._weight - n * t) / variance
-            base = t - slope * n
-            if slope > 0 and base >= 0:
-                return base, slope
-        return 0.0, t / n
-
     def saw_chunk(self, tokens: int, seconds: float, running: bool = False) -> None:
         owed = seconds / self.stall_factor - self.decode_seconds
         self.owed = max(self.owed, 0.0) + owed if running else 0.0
-        forget = 0.9
-        self._weight = forget * self._weight + 1
-        self._n = forget * self._n + tokens
-        self._t = forget * self._t + seconds
-        self._nn = forget * self._nn + tokens * tokens
-        self._nt = forget * self._nt + tokens * seconds
+        rate = tokens / seconds
+        self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+        if running:
+            self._running = self._next(self._running, tokens, self._pause() * rate)
+        else:
+            self._quiet = self._next(self._quiet, tokens, self.quiet_seconds * rate)
+
+    def _next(self, size: float, tokens: int, fitting: float) -> float:
+        """Towards what would have fitted, by half or double at the most. The short end of a
+        prompt says only whether less fits."""
+        if tokens < size / 2 and fitting > size:
+            return size
+        return max(float(self.least), min(float(self.most), size * 2, max(size / 2, fitting)))
 
     def saw_decode(self, seconds: float) -> None:
         self.owed -= seconds
