@@ -195,7 +195,7 @@ class EmbeddingEngine:
         try:
             chosen = task.next_pass()
             vectors = self._encoder.encode([task.rows[i] for i in chosen])
-        except Exception as error:
+        except Exception as error:  # whatever MLX raises belongs to this request
             log.error("request %d failed", task.asked.id, exc_info=error)
             message = str(error) or type(error).__name__
             self._end(

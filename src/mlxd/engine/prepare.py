@@ -89,7 +89,7 @@ class Preparer:
                 self._refused(job, error.failed(job.id))
             except (InvalidChat, InvalidGrammar, GrammarFault) as error:
                 self._refused(job, Failed(job.id, "client", str(error), error.param))
-            except Exception as error:
+            except Exception as error:  # one odd request must not end this thread
                 log.exception("request %d can't be prepared", job.id)
                 self._refused(job, Failed(job.id, "engine", str(error) or repr(error)))
             else:

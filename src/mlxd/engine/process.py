@@ -121,7 +121,7 @@ def serve(channel: EngineEnd, reader: Reader, folder: Path, settings: Settings) 
         log.error("%s: %s", folder, error)
         channel.send(Failed(0, "engine", str(error), code="cannot_load"))
         return EXIT_CANNOT_LOAD
-    except Exception as error:
+    except Exception as error:  # whatever the libraries raise, the gateway is told what it was
         log.exception("%s can't be loaded", folder)
         message = f"{folder} can't be loaded: {error}"
         channel.send(Failed(0, "engine", message, traceback=traceback.format_exc()))

@@ -97,7 +97,7 @@ class Writer:
                 continue  # a step that was under way when its stop string was found
             try:
                 events.append(self._event(item))
-            except Exception as error:
+            except Exception as error:  # detokenising or parsing: this answer's own fault
                 log.exception("request %d: its answer can't be written", item.job.id)
                 item.job.cancelled = True
                 self._stopped(item.job)

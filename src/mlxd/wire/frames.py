@@ -232,7 +232,7 @@ Why = Literal[
 class Event(msgspec.Struct, frozen=True, array_like=True):
     """What one step brought for one request. `tokens` are for resuming and counting; `text`,
     `reasoning` and `calls` are what the client may see, held back while a stop string or a
-    marker could still complete. `prefilled` reports the prompt's progress before the first token.
+    marker could still complete.
     """
 
     id: int
