@@ -84,6 +84,7 @@ class Engine:
         self._ids = itertools.count(1)
         self.answers: dict[int, Answer] = {}
         self.progress = Progress("")
+        self.looked_at: list[int] = []
         self.drained = False
         self.hello: Hello | None = None
 
@@ -107,6 +108,7 @@ class Engine:
                 self.hello = frame
             case Progress():
                 self.progress = frame
+                self.looked_at += [frame.pixels] if frame.pixels else []
             case Step():
                 for event in frame.events:
                     self.answers.setdefault(event.id, Answer()).take(event)

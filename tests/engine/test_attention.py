@@ -49,3 +49,10 @@ def test_other_precisions_and_sinks_stay_with_the_library() -> None:
     sinks = mx.zeros((4,))
     wanted = _library_attention(q, k, v, scale=0.25, sinks=sinks)
     assert mx.allclose(attention(q, k, v, scale=0.25, sinks=sinks), wanted).item()
+
+
+def test_a_row_that_sees_nothing_is_a_number_and_no_rows_are_none() -> None:
+    q, k, v = tensors(1, 4, 2, 3, 8)
+    least = mx.full((1, 1, 3, 8), mx.finfo(mx.float32).min)
+    assert not mx.isnan(attention(q, k, v, scale=0.25, mask=least)).any().item()
+    assert attention(q[:, :, :0], k[:, :, :0], v[:, :, :0], scale=0.25).shape == (1, 4, 0, 16)

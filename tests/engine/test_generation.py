@@ -332,3 +332,16 @@ def test_a_killed_engine_is_seen_at_once(text_model: Path) -> None:
     with engine(text_model) as started:
         started.process.send_signal(signal.SIGKILL)
         started.until_gone()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what the C library keeps is glibc's own")
+def test_memory_of_a_long_prompt_is_given_back_when_nothing_more_comes(text_model: Path) -> None:
+    with engine(text_model, prefix_bytes=0) as started:
+        process = psutil.Process(started.process.pid)
+        before = process.memory_info().rss
+        started.ask(prompt(3000, 1), max_tokens=2)
+        busy = process.memory_info().rss
+        for _ in range(5):
+            started.until_idle()
+        kept = process.memory_info().rss - before
+        assert kept < max(24 << 20, (busy - before) / 3), f"{kept >> 20} MiB are kept"

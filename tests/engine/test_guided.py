@@ -1,11 +1,13 @@
 """Answers held to a format by a model that would say anything: random weights, real grammars."""
 
 import json
+from pathlib import Path
 
+import psutil
 import pytest
-from tests.engine.harness import Engine
+from tests.engine.harness import Engine, engine
 
-from mlxd.wire import Chat, Format, Message, Sampling, Text, TextPart, Tool
+from mlxd.wire import Chat, Format, Message, Sampling, Stop, Text, TextPart, Tool
 
 SCHEMA = {
     "type": "object",
@@ -105,3 +107,24 @@ def test_a_format_that_outgrows_its_bounds_is_the_clients_fault(
     assert failed.code == "grammar_too_complex"
     assert "too complex" in failed.message
     assert text_engine.wait(neighbour)[0].finish is not None
+
+
+def test_a_grammar_that_would_end_its_compiler_does_not_end_the_engine(text_engine: Engine) -> None:
+    """Rules that call each other six thousand deep overflow the native compiler's stack."""
+    rules = "\n".join(f'r{i}: "a" r{i + 1}' for i in range(6000))
+    deadly = Format("grammar", f'start: r0\n{rules}\nr6000: "b"')
+    neighbour = text_engine.submit(chat(), max_tokens=60)
+    failed = text_engine.ask(Text("x"), format=deadly).failed
+    assert failed is not None
+    assert (failed.blame, failed.param, failed.code) == ("client", "grammar", "grammar_too_complex")
+    assert text_engine.wait(neighbour)[0].finish is not None
+    assert text_engine.process.poll() is None
+
+
+def test_an_engine_that_stops_takes_its_grammar_process_with_it(text_model: Path) -> None:
+    with engine(text_model) as started:
+        assert started.ask(chat(), format=Format("regex", "[ab]{2}")).failed is None
+        (child,) = psutil.Process(started.process.pid).children()
+        started.send(Stop())
+        assert started.process.wait(10) == 0
+        assert not child.is_running()

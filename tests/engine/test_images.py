@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlxd.engine.backends.images import LibraryReader, QwenReader
+from mlxd.engine.backends.library_images import LibraryReader
+from mlxd.engine.backends.qwen_images import QwenReader
 from mlxd.engine.job import Refused
-from mlxd.engine.text import Tokenizer
+from mlxd.engine.text import Rendered, Tokenizer
 from mlxd.wire import ImagePart
 
 PLACE = "<|vision_start|><|image_pad|><|vision_end|>"
@@ -32,9 +33,10 @@ def part(width: int, height: int) -> ImagePart:
 def test_it_makes_what_the_library_makes(vision_model: Path, sizes: list[tuple[int, int]]) -> None:
     config = json.loads((vision_model / "config.json").read_text())
     mine = QwenReader(vision_model, config, Tokenizer.load(vision_model), 10**8)
-    theirs = LibraryReader(vision_model, config, 10**8)
+    theirs = LibraryReader(vision_model, config, Tokenizer.load(vision_model), 10**8)
     images = [part(*size) for size in sizes]
-    prompt = "look: " + " and ".join([PLACE] * len(sizes)) + " done"
+    spelt = "look: " + " and ".join([PLACE] * len(sizes)) + " done"
+    prompt = Rendered.of(spelt, Tokenizer.load(vision_model).guard(()))
     tokens, found = mine.read(prompt, images)
     wanted_tokens, wanted = theirs.read(prompt, images)
     assert tokens == wanted_tokens
@@ -119,3 +121,22 @@ def test_images_have_a_limit_each_and_together(vision_model: Path) -> None:
     with pytest.raises(Refused, match="more than 40,000 pixels together") as refused:
         mine.read(PLACE * 5, five)
     assert (refused.value.param, refused.value.code) == ("the fifth", "image_too_large")
+
+
+@pytest.mark.parametrize(
+    ("kind", "white"),
+    [(np.uint8, 255), (np.uint16, 65535), (np.int32, 2_000_000), (np.float32, 1.0)],
+)
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_grey_of_any_depth_is_the_same_grey(
+    vision_model: Path, kind: type, white: float, form: str
+) -> None:
+    if form == "PNG" and kind in (np.int32, np.float32):
+        pytest.skip("PNG has no such depth")
+    ramp = (np.linspace(0, 1, 64 * 64).reshape(64, 64) * white).astype(kind)
+    out = io.BytesIO()
+    Image.fromarray(ramp).save(out, form)
+    seen = reader(vision_model)._decode(ImagePart(out.getvalue(), "here"), 10**8)
+    wanted = (np.linspace(0, 255, 64 * 64)).reshape(64, 64)
+    assert seen.mode == "RGB"
+    assert np.abs(np.asarray(seen)[..., 0] - wanted).max() <= 1

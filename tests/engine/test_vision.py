@@ -132,7 +132,40 @@ def test_a_broken_picture_is_refused_by_name_and_the_engine_goes_on(
     assert vision_engine.ask(say("still there?")).finish == "length"
 
 
+def large() -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((3000, 3000), 60).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_text_does_not_wait_for_pictures_to_be_decoded(vision_engine: Engine) -> None:
+    data = large()
+    pictures = [vision_engine.submit(say(f"{i}?", data), max_tokens=1) for i in range(3)]
+    text = vision_engine.submit(say("quick?"), max_tokens=1)
+    vision_engine.wait(text)
+    assert not all(vision_engine.answers[p].over for p in pictures)
+    assert all(a.finish for a in vision_engine.wait(*pictures))
+
+
+def test_a_request_that_is_cancelled_while_it_is_prepared_leaves_nothing(
+    vision_engine: Engine,
+) -> None:
+    gone = [vision_engine.submit(say("?", large()), max_tokens=500) for _ in range(4)]
+    for request in gone:
+        vision_engine.cancel(request)
+    assert vision_engine.ask(say("still there?")).finish == "length"
+    idle = vision_engine.until_idle()
+    assert (idle.running, idle.waiting, idle.kv_bytes) == (0, 0, 0)
+    assert not any(vision_engine.answers[request].tokens for request in gone)
+
+
 def test_a_text_model_refuses_pictures(text_engine: Engine) -> None:
     failed = text_engine.ask(say("?", picture(14))).failed
     assert failed is not None
     assert (failed.blame, failed.param) == ("client", "messages[0].content[0]")
+
+
+def test_it_says_how_many_pixels_it_looks_at_before_it_does(vision_engine: Engine) -> None:
+    assert vision_engine.ask(say("what is this?", picture(97, (320, 240)))).finish
+    assert vision_engine.looked_at[-1] >= 320 * 240 // 2
+    assert vision_engine.until_idle().pixels == 0

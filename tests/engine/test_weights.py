@@ -191,6 +191,26 @@ def test_packed_layers_show_their_weight_to_those_who_look() -> None:
         assert packed.weight.dtype == mx.float32
 
 
+@pytest.mark.parametrize("rows", [1, 2, 7, 16, 17, 40])
+def test_packed_layers_take_whatever_stands_on_the_left(rows: int) -> None:
+    """A transposed side reaches the products as a flag, others are copied before."""
+    if usable() is None:
+        pytest.skip("our own products are not opened in this process; the last test does")
+    for columns, outputs in ((128, 32), (32, 128), (64, 48)):
+        layer = nn.Linear(columns, outputs, bias=False)
+        layer.weight = layer.weight.astype(mx.bfloat16)
+        packed, weight = PackedLinear(layer), layer.weight.astype(mx.float32)
+        for x in (
+            mx.random.normal((columns, rows)).T,
+            mx.random.normal((3, columns, rows)).swapaxes(1, 2),
+            mx.random.normal((rows, 3, columns)).swapaxes(0, 1),
+            mx.random.normal((rows, 2 * columns))[:, ::2],
+            mx.random.normal((2 * rows, columns))[::2],
+            mx.broadcast_to(mx.random.normal((rows, 1)), (rows, columns)),
+        ):
+            assert mx.allclose(packed(x), mx.contiguous(x) @ weight.T, atol=1e-4), x.shape
+
+
 def test_a_dropped_layer_leaves_nothing_behind() -> None:
     if usable() is None:
         pytest.skip("our own products are not opened in this process; the last test does")

@@ -29,7 +29,11 @@ class Service:
     configuration, caches or models is seen by it."""
 
     def __init__(
-        self, models: Sequence[Path], home: Path, environment: Mapping[str, str] | None = None
+        self,
+        models: Sequence[Path],
+        home: Path,
+        environment: Mapping[str, str] | None = None,
+        token: str | None = None,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLXD_", "HF_"))}
@@ -50,7 +54,12 @@ class Service:
                 home / "data",
                 *named,
             ],
-            env={**inherited, **kept, **(environment or {})},
+            env={
+                **inherited,
+                **kept,
+                **(environment or {}),
+                **({"MLXD_SERVER_TOKEN": token} if token else {}),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -60,7 +69,8 @@ class Service:
         self._listener.start()
         self.url = self._url()
         self.port = int(self.url.rpartition(":")[2])
-        self.http = httpx2.Client(base_url=self.url, timeout=60, trust_env=False)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self.http = httpx2.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
         self._wait_until_started()
         self.pids = self._pids()
 
@@ -146,7 +156,7 @@ class Service:
             self.process.kill()
             raise
         finally:
-            left = [child for child in children if child.is_running()]
+            left = [child for child in children if _alive(child)]
             for child in left:
                 child.kill()
         self._listener.join(5)
@@ -154,6 +164,14 @@ class Service:
         self.process.stdout.close()
         assert not left, f"left behind: {left}"
         assert code == 0, "".join(self.output[-40:])
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Without those that are dead, and only wait to be counted by whoever is their parent now."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _idle(engine: dict[str, Any]) -> bool:

@@ -146,7 +146,7 @@ def test_a_dripping_head_and_a_silent_client(service: Service) -> None:
         b"A" * 200_000,
         b"GET /%00%ff%2e%2e/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
         b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
-        b"GET http://127.0.0.1:22/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        b"GET http://127.0.0.1:22/nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
     ids=lambda sent: str(sent[:60]),

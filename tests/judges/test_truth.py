@@ -1,5 +1,6 @@
 """What an answer says of itself is so, also on a machine that lacks things."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,21 @@ def test_an_empty_answer_says_why(service: Service, more: dict, finish: str, why
     assert not choice["message"]["content"]
     assert (choice["finish_reason"], choice["finish_details"]["type"]) == (finish, why)
     assert choice["finish_details"]["message"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, 6])
+def test_a_call_cut_before_its_name_shows_no_markup(service: Service, limit: int) -> None:
+    tool = {"type": "function", "function": {"name": "a_long_name_for_a_tool"}}
+    wanted = {"tools": [tool], "tool_choice": "required", "max_tokens": limit, "temperature": 0}
+    choice = answered(service.chat(**wanted))["choices"][0]
+    assert (choice["message"]["content"] or "", choice["finish_reason"]) == ("", "length")
+    assert choice["finish_details"]["type"] == "budget_in_call"
+    streamed = service.chat(stream=True, **wanted).text
+    chunks = [json.loads(line[6:]) for line in streamed.splitlines() if line[6:7] == "{"]
+    ends = [c["choices"][0] for c in chunks if c.get("choices")]
+    assert not any(end["delta"].get("content") for end in ends)
+    assert ends[-1]["finish_reason"] == "length"
+    assert ends[-1]["finish_details"] == choice["finish_details"]
 
 
 def test_a_stop_at_once_says_so(service: Service) -> None:

@@ -8,9 +8,10 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import mlx.core as mx
+import msgspec
 
 from mlxd import __version__
 from mlxd.machine import backend as device_kind
@@ -23,13 +24,11 @@ from .embedding import EmbeddingEngine, Encoder
 from .engine import Engine, Jobs, tell_ended
 from .job import Job
 from .prepare import Bounds, Preparer
+from .settings import Settings
 from .step import Limits, Signal, Stepper
 from .text import Style, Template, Tokenizer
 from .weights import Policy
 from .writer import Writer
-
-if TYPE_CHECKING:
-    from .process import Settings
 
 # Rows in one batch: past this a step on a CPU takes so long that streams feel slow.
 CPU_ROWS, ACCELERATOR_ROWS = 16, 64
@@ -39,8 +38,17 @@ CPU_FIRST_CHUNK, ACCELERATOR_FIRST_CHUNK = 256, 512
 KV_SHARE = 0.6
 # Of what requests may hold, what finished ones may keep for the next turn of a conversation.
 PREFIX_SHARE = 0.4
-# MLX's store of freed buffers, of the memory left: enough for reuse, not so much as to hoard.
+# It is no use to keep more than a few whole conversations, and on a machine that others use too,
+# no more than this part of its memory.
+PREFIX_CONTEXTS = 4
+PREFIX_SHARE_OF_MACHINE = 1 / 16
+# State of fixed size does not grow with the context; this holds a few dozen of it.
+PREFIX_LEAST = 256 << 20
+# MLX's store of freed buffers, of the memory left: enough for reuse, not so much as to hoard. On a
+# CPU what a step frees is soon had again from the C library, and attention over a long prompt frees
+# blocks of ever new sizes, which no later one fits into: of 6,000 tokens 2 GB were kept.
 REUSE_SHARE = 0.1
+CPU_REUSE_BYTES = 256 << 20
 
 
 class Loaded(Protocol):
@@ -57,7 +65,7 @@ class Assembled:
 
 
 def assemble(
-    channel: EngineEnd, folder: Path, settings: "Settings", notes: list[str], began: float
+    channel: EngineEnd, folder: Path, settings: Settings, notes: list[str], began: float
 ) -> Assembled:
     def loading(done: int, total: int) -> None:
         channel.send(Progress("loading", done=done, total=total))
@@ -97,7 +105,7 @@ def _generating(
     channel: EngineEnd,
     folder: Path,
     model: backends.Backend,
-    settings: "Settings",
+    settings: Settings,
     notes: list[str],
     began: float,
 ) -> Assembled:
@@ -105,7 +113,8 @@ def _generating(
     template = Template.load(folder, tokenizer)
     images = _image_reader(folder, model, tokenizer, settings, notes)
     limits = _limits(settings)
-    mx.set_cache_limit(int(_room() * REUSE_SHARE))
+    reuse = int(_room() * REUSE_SHARE)
+    mx.set_cache_limit(min(reuse, CPU_REUSE_BYTES) if device_kind() == "cpu" else reuse)
 
     jobs = Jobs()
 
@@ -117,10 +126,18 @@ def _generating(
         channel.send(failed)
         tell_ended(channel, jobs, job.id)
 
+    def report(progress: Progress) -> None:
+        taken, has = jobs.census()
+        channel.send(msgspec.structs.replace(progress, taken=taken, has=has))
+
     writer = Writer(channel, tokenizer, stopped, lambda job: tell_ended(channel, jobs, job.id))
-    stepper = Stepper(model, writer, limits, channel.send)
+    stepper = Stepper(model, writer, limits, report)
     channel.send(Progress("warming"))
     stepper.warm_up()
+    if settings.prefix_bytes is None:
+        most = PREFIX_CONTEXTS * model.context * stepper.bytes_per_token
+        machine = int(memory().total * PREFIX_SHARE_OF_MACHINE)
+        stepper.prefix.budget = min(limits.prefix_bytes, machine, max(most, PREFIX_LEAST))
     preparer = Preparer(
         tokenizer,
         template,
@@ -156,7 +173,7 @@ def _image_reader(
     folder: Path,
     model: backends.Backend,
     tokenizer: Tokenizer,
-    settings: "Settings",
+    settings: Settings,
     notes: list[str],
 ) -> backends.ImageReader | None:
     if not model.has_vision:
@@ -188,7 +205,7 @@ def _room() -> int:
     return max(int(metal) - mx.get_active_memory(), 0)
 
 
-def _limits(settings: "Settings") -> Limits:
+def _limits(settings: Settings) -> Limits:
     kv_bytes = settings.kv_bytes if settings.kv_bytes is not None else int(_room() * KV_SHARE)
     prefix = settings.prefix_bytes
     rows = CPU_ROWS if device_kind() == "cpu" else ACCELERATOR_ROWS

@@ -39,7 +39,9 @@ class _Bias:
 
     def of(self, mask: mx.array) -> mx.array:
         if mask.dtype != mx.bool_:
-            return mask * _LOG2_E
+            # A mask of the least numbers that there are must not become one of infinities: where
+            # a row is hidden as a whole, the difference of two of them is no number.
+            return mx.maximum(mask * _LOG2_E, _HIDDEN)
         if self._of is not mask:
             self._of, self._bias = mask, mx.where(mask, 0.0, _HIDDEN)
         return self._bias
@@ -58,7 +60,8 @@ def attention(
     **more: Any,
 ) -> mx.array:
     """`mx.fast.scaled_dot_product_attention`, for float32 and without sinks."""
-    if q.dtype != mx.float32 or k.dtype != mx.float32 or more.get("sinks") is not None:
+    plain = q.dtype == k.dtype == mx.float32 and more.get("sinks") is None
+    if not (plain and q.size and k.size):
         return _library_attention(q, k, v, scale=scale, mask=mask, **more)
     size = _block(q.shape, k.shape[2])
     if size >= q.shape[2]:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import weakref
 from dataclasses import dataclass
 
 from mlxd.wire import Cancel, Down, Drain, Drained, Embed, EngineEnd, Failed, Stop, Submit
@@ -15,11 +16,16 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Jobs:
-    """What this engine still owes an answer to. Used by all threads."""
+    """What this engine still owes an answer to. Used by all threads.
+
+    Jobs are not kept alive here: one that no queue, no row and no thread has any more is lost, and
+    `census` is how the gateway sees it.
+    """
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[int, Job] = {}
+        self._open: dict[int, weakref.ref[Job]] = {}
+        self._taken = 0
         self._draining = False
 
     def add(self, job: Job) -> bool:
@@ -27,14 +33,21 @@ class Jobs:
         with self._lock:
             if self._draining:
                 return False
-            self._open[job.id] = job
+            self._taken += 1
+            self._open[job.id] = weakref.ref(job)
             return True
+
+    def census(self) -> tuple[int, list[int]]:
+        """How many requests were taken, and which of them are still here."""
+        with self._lock:
+            return self._taken, [request for request, job in self._open.items() if job()]
 
     def pop(self, request: int) -> tuple[Job | None, bool]:
         """The job, and whether it was the last that a drain waited for."""
         with self._lock:
-            job = self._open.pop(request, None)
-            return job, self._draining and not self._open and job is not None
+            found = self._open.pop(request, None)
+            last = self._draining and not self._open and found is not None
+            return found() if found else None, last
 
     def drain(self) -> bool:
         """Take nothing new; true when there is nothing left already."""
@@ -68,7 +81,10 @@ class Engine:
 
     def run(self) -> None:
         """The step thread's loop, until told to stop."""
-        self._stepper.run()
+        try:
+            self._stepper.run()
+        finally:
+            self._preparer.close()
 
     def _submit(self, frame: Submit) -> None:
         job = Job(frame)

@@ -74,7 +74,9 @@ def _clone(value: Any) -> Any:
 
 
 def can_trim(cache: Cache) -> bool:
-    return all(c.is_trimmable() for c in cache)
+    """A cache that says so may still have given up its beginning, which `start_position` shows:
+    what a shorter one would need is gone."""
+    return all(c.is_trimmable() and not getattr(c, "start_position", 0) for c in cache)
 
 
 def trim(cache: Cache, tokens: int) -> None:

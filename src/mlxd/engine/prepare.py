@@ -1,11 +1,13 @@
-"""The preparer thread: requests in, jobs that the step thread can run without asking anything.
+"""The preparer threads: requests in, jobs that the step thread can run without asking anything.
 
 Whatever can be wrong with a request is found here, before it is queued: what is refused never
-reaches MLX.
+reaches MLX. A large picture takes a second, so there are several threads, and the most urgent
+request goes first.
 """
 
+import heapq
+import itertools
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +18,10 @@ from mlxd.wire import Chat, Failed, ImagePart, Sampling, Submit, Text
 from .backends import ImageReader
 from .job import Job, Refused
 from .sampling import RowSampling
+from .scheduler import urgency
 from .text import (
     PLAIN,
+    ROOM_TO_COMPILE,
     GrammarFault,
     Grammars,
     InvalidChat,
@@ -32,6 +36,9 @@ log = logging.getLogger(__name__)
 
 # More alternatives a token than any client can ask for over HTTP.
 MOST_LOGPROBS = 128
+# Threads that prepare: all but one may be busy with pictures or grammars while text goes on
+# through the last. More would only hold more pictures in memory.
+THREADS = 3
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,55 @@ class Bounds:
     kv_tokens: int
 
 
+# How urgent, in which order it came, and what.
+_Entry = tuple[float, int, Job]
+
+
+class _Queue:
+    """Urgent requests first. Slow ones leave one thread free for the rest."""
+
+    def __init__(self, threads: int) -> None:
+        self._slow_left = max(1, threads - 1)
+        self._changed = threading.Condition()
+        self._quick: list[_Entry] = []
+        self._slow: list[_Entry] = []
+        self._numbers = itertools.count()
+        self._closed = False
+
+    def put(self, job: Job) -> None:
+        line = self._slow if _slow(job.submit) else self._quick
+        with self._changed:
+            heapq.heappush(line, (urgency(job), next(self._numbers), job))
+            self._changed.notify()
+
+    def get(self) -> tuple[Job, bool] | None:
+        """The next request, and whether it is one of the slow ones; None once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._lines())
+            if self._closed:
+                return None
+            line = min(self._lines())
+            if line is self._slow:
+                self._slow_left -= 1
+            return heapq.heappop(line)[2], line is self._slow
+
+    def _lines(self) -> list[list[_Entry]]:
+        slow = [self._slow] if self._slow and self._slow_left else []
+        return [self._quick, *slow] if self._quick else slow
+
+    def done(self, slow: bool) -> None:
+        with self._changed:
+            self._slow_left += slow
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
 class Preparer:
-    """`ready(job)` and `refused(job, failed)` are called on this thread."""
+    """`ready(job)` and `refused(job, failed)` are called on one of its threads."""
 
     def __init__(
         self,
@@ -66,34 +120,48 @@ class Preparer:
         self._bounds = bounds
         self._ready = ready
         self._refused = refused
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="preparer", daemon=True)
+        self._queue = _Queue(THREADS)
 
     def start(self) -> None:
-        self._thread.start()
+        usual = threading.stack_size(ROOM_TO_COMPILE)
+        for i in range(THREADS):
+            threading.Thread(target=self._run, name=f"preparer-{i}", daemon=True).start()
+        threading.stack_size(usual)
 
     def put(self, job: Job) -> None:
         self._queue.put(job)
 
     def close(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        self._queue.close()
+        self._grammars.close()
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
-            if job.cancelled:
-                continue
+        while (found := self._queue.get()) is not None:
+            job, slow = found
             try:
-                self._prepare(job)
-            except Refused as error:
-                self._refused(job, error.failed(job.id))
-            except (InvalidChat, InvalidGrammar, GrammarFault) as error:
-                self._refused(job, Failed(job.id, "client", str(error), error.param))
-            except Exception as error:  # one odd request must not end this thread
-                log.exception("request %d can't be prepared", job.id)
-                self._refused(job, Failed(job.id, "engine", str(error) or repr(error)))
-            else:
-                self._ready(job)
+                self._take(job)
+            finally:
+                # While it waits for the next one, it must not be what keeps this one alive.
+                del found, job
+                self._queue.done(slow)
+
+    def _take(self, job: Job) -> None:
+        if job.cancelled:
+            return
+        try:
+            self._prepare(job)
+        except Refused as error:
+            self._refused(job, error.failed(job.id))
+        except (InvalidGrammar, GrammarFault) as error:
+            told = Failed(job.id, "client", str(error), error.param, error.code)
+            self._refused(job, told)
+        except InvalidChat as error:
+            self._refused(job, Failed(job.id, "client", str(error), error.param))
+        except Exception as error:  # one odd request must not end this thread
+            log.exception("request %d can't be prepared", job.id)
+            self._refused(job, Failed(job.id, "engine", str(error) or repr(error)))
+        else:
+            self._ready(job)
 
     def _prepare(self, job: Job) -> None:
         submit = job.submit
@@ -134,6 +202,13 @@ class Preparer:
         param = "messages" if isinstance(submit.input, Chat) else "prompt"
         if not job.prompt:
             raise Refused("the prompt is empty: there is nothing to go on from", param=param)
+        if len(job.prompt) >= bounds.context:
+            raise Refused(
+                f"the prompt has {len(job.prompt)} tokens and this model's context holds "
+                f"{bounds.context}, answer included; shorten it",
+                param=param,
+                code="context_length_exceeded",
+            )
         for token in job.prompt:
             if not 0 <= token < bounds.vocabulary:
                 raise Refused(
@@ -146,13 +221,6 @@ class Preparer:
                     f"token id {token} is outside of the vocabulary (0 to {bounds.vocabulary - 1})",
                     param="logit_bias",
                 )
-        if len(job.prompt) >= bounds.context:
-            raise Refused(
-                f"the prompt has {len(job.prompt)} tokens and this model's context holds "
-                f"{bounds.context}, answer included; shorten it",
-                param=param,
-                code="context_length_exceeded",
-            )
         self._check_memory(job, param)
 
     def _check_memory(self, job: Job, param: str) -> None:
@@ -184,15 +252,17 @@ class Preparer:
     def _open_reply(self, job: Job, prompt: str) -> None:
         chat = job.submit.input if isinstance(job.submit.input, Chat) else None
         tools = chat.tools if chat is not None else []
+        choice = chat.tool_choice if chat is not None else "none"
         job.reply = Reply(
             self._tokenizer,
             self._style if chat is not None else PLAIN,
             prompt=prompt,
             stop=job.submit.stop,
             tools=tools,
-            parse_tools=bool(tools) and chat is not None and chat.tool_choice != "none",
+            parse_tools=bool(tools) and choice != "none",
             parallel=chat is None or chat.parallel_tool_calls,
             constrained=job.matcher is not None,
+            must_call=bool(tools) and choice not in ("auto", "none"),
         )
         for token in job.generated:
             job.reply.push(token)
@@ -201,8 +271,17 @@ class Preparer:
         job.written = len(job.generated)
 
 
-def _images(chat: Chat) -> list[ImagePart]:
-    return [p for m in chat.messages for p in m.content if isinstance(p, ImagePart)]
+def _slow(submit: Submit) -> bool:
+    """Pictures are decoded and grammars compiled, either for up to a second."""
+    asked = submit.input
+    calls = isinstance(asked, Chat) and asked.tools and asked.tool_choice not in ("auto", "none")
+    return bool(submit.format or calls or _images(asked))
+
+
+def _images(asked: Any) -> list[ImagePart]:
+    if not isinstance(asked, Chat):
+        return []
+    return [p for m in asked.messages for p in m.content if isinstance(p, ImagePart)]
 
 
 def _first(*values: Any) -> Any:

@@ -20,6 +20,8 @@ import msgspec
 from mlxd.machine import die_with_parent, prepare_for_mlx
 from mlxd.wire import ChannelClosed, Down, EngineEnd, Failed, Progress, Stop
 
+from .settings import Settings
+
 if TYPE_CHECKING:
     from .assembly import Loaded
 
@@ -29,18 +31,6 @@ EXIT_CANNOT_LOAD = 3
 EXIT_DEVICE_FAILED = 4
 # The threads hand over at every step; Python's own 5 ms between switches would be a token's time.
 SWITCH_SECONDS = 0.0005
-
-
-class Settings(msgspec.Struct, forbid_unknown_fields=True):
-    """What the gateway passes on from its settings. None: chosen from what the machine has."""
-
-    weights: str = "auto"
-    blas: str = "auto"
-    kv_bytes: int | None = None
-    prefix_bytes: int | None = None
-    rows: int | None = None
-    prefill_chunk: int = 2048
-    pixel_limit: int = 40_000_000
 
 
 class Reader:

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import mlx.core as mx
 
+from mlxd.machine import give_back_freed
 from mlxd.wire import Failed, Progress, Submit, Tokens
 
 from . import kv
@@ -45,8 +46,10 @@ IDLE_HEARTBEAT_SECONDS = 1.0
 BUSY_HEARTBEAT_SECONDS = 0.25
 # Steps that fail one after the other without a success between mean the device is gone.
 FAULTS_TO_GIVE_UP = 3
-# MLX keeps freed buffers for reuse; handed back now and then so that memory comes down again.
+# MLX keeps freed buffers for reuse; handed back now and then so that memory comes down again, and
+# all of it once nothing was asked for so many heartbeats.
 STEPS_BETWEEN_TRIMS = 512
+IDLE_HEARTBEATS_TO_TRIM = 3
 
 
 class Signal(Enum):
@@ -134,6 +137,7 @@ class Stepper:
         self._chunked = False
         self._phase = ""
         self._told = 0.0
+        self._rested = 0
         cache = self.backend.make_cache()
         self._batchable = kv.can_batch(cache)
         # State that can't be rolled back must be kept at the end of each prompt, row by row.
@@ -149,15 +153,25 @@ class Stepper:
         mx.eval(kv.arrays(cache))
         self.bytes_per_token = max(1, kv.bytes_per_token(cache))
         settings = [RowSampling(), RowSampling(temperature=1.0, top_k=20, top_p=0.8), RowSampling()]
-        for together in (settings[:1], settings):
-            for place, sampling in enumerate(together):
-                job = Job(Submit(0, Tokens([0])), sampling=sampling, budget=3)
-                job.prompt = [place] * (7 + place)  # so that lengths differ and nothing is cached
-                self.waiting.append(job)
-            self._run_silently()
+        self._try_out(settings[:1])
+        try:
+            self._try_out(settings)
+        except Exception as error:  # noqa: BLE001 - whatever MLX raises, the model still runs alone
+            log.warning("requests are served one after the other: together they fail: %s", error)
+            self._batchable = self._paddable = False
+            self.waiting, self.prefills, self._flight = [], [], None
+            self.batch.clear()
+            self._try_out(settings)
         self.prefix = PrefixCache(self.limits.prefix_bytes)
         self.sizer = self._new_sizer()
         self._clock = None
+
+    def _try_out(self, settings: list[RowSampling]) -> None:
+        for place, sampling in enumerate(settings):
+            job = Job(Submit(0, Tokens([0])), sampling=sampling, budget=3)
+            job.prompt = [place] * (7 + place)  # so that lengths differ and nothing is cached
+            self.waiting.append(job)
+        self._run_silently()
 
     def _new_sizer(self) -> ChunkSizer:
         return ChunkSizer(most=self.limits.prefill_chunk, first=self.limits.first_chunk)
@@ -201,14 +215,22 @@ class Stepper:
             except queue.Empty:
                 if not idle:
                     return
-                self._tell(always=True)
+                self._rest()
                 continue
+            self._rested = 0
             if item is Signal.STOP:
                 self._stopping = True
             elif isinstance(item, Job):
                 self.waiting.append(item)
             if self.inbox.empty():
                 return
+
+    def _rest(self) -> None:
+        self._rested += 1
+        if self._rested == IDLE_HEARTBEATS_TO_TRIM:
+            mx.clear_cache()
+            give_back_freed()
+        self._tell(always=True)
 
     def _drop_cancelled(self) -> None:
         for job in [j for j in self.waiting if j.cancelled]:
@@ -259,8 +281,12 @@ class Stepper:
         cache, start = (found.cache, found.length) if found else (self.backend.make_cache(), 0)
         if not job.generated:
             job.cached = start
+        if pixels := self.backend.looks_at(job.vision, start):
+            self._tell(pixels=pixels)
         sequence = self.backend.begin(tokens, job.vision, start)
         self.prefills.append(Prefill(job, sequence, cache, start))
+        if pixels:
+            self._tell(always=True)
 
     def _key(self, job: Job, length: int) -> Key:
         tokens = job.tokens[:length]
@@ -437,7 +463,7 @@ class Stepper:
 
     def _fail(self, job: Job, error: Exception) -> None:
         if isinstance(error, GrammarFault):
-            told = Failed(job.id, "client", str(error), error.param, "grammar_too_complex")
+            told = Failed(job.id, "client", str(error), error.param, error.code)
             self.writer.failed(job, told)
             return
         log.error("request %d failed", job.id, exc_info=error)
@@ -457,10 +483,12 @@ class Stepper:
 
     # --- what it tells -----------------------------------------------------------------------
 
-    def _tell(self, prefill: Prefill | None = None, always: bool = False) -> None:
-        phase = "prefilling" if self.prefills else "decoding" if self.batch.rows else "idle"
+    def _tell(self, prefill: Prefill | None = None, always: bool = False, pixels: int = 0) -> None:
+        looking = self.prefills or pixels
+        phase = "prefilling" if looking else "decoding" if self.batch.rows else "idle"
         now = time.monotonic()
-        if phase == self._phase and not always and now - self._told < BUSY_HEARTBEAT_SECONDS:
+        soon = now - self._told < BUSY_HEARTBEAT_SECONDS
+        if phase == self._phase and soon and not always and not pixels:
             return
         self._phase, self._told = phase, now
         done, total = (prefill.done, len(prefill.sequence.tokens)) if prefill else (0, 0)
@@ -476,5 +504,7 @@ class Stepper:
                 prefix_bytes=self.prefix.nbytes,
                 memory=mx.get_active_memory(),
                 peak_memory=mx.get_peak_memory(),
+                rows=[r.job.id for r in self.batch.rows],
+                pixels=pixels,
             )
         )

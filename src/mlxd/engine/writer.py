@@ -81,6 +81,8 @@ class Writer:
                     self._say_failed(*item)
                 else:
                     self._say_step(item)
+                # While it waits for the next step, it must not be what keeps these jobs alive.
+                del item
         except ChannelClosed:
             log.info("the gateway is gone; nothing more to say")
 
@@ -101,7 +103,8 @@ class Writer:
                 log.exception("request %d: its answer can't be written", item.job.id)
                 item.job.cancelled = True
                 self._stopped(item.job)
-                self._say_failed(item.job, Failed(item.job.id, "engine", str(error)))
+                told = str(error) or type(error).__name__
+                self._say_failed(item.job, Failed(item.job.id, "engine", told))
         if events:
             self._channel.send(Step(events))
         for item in tokens:

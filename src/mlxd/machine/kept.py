@@ -90,3 +90,20 @@ def kept_library(name: str, make: Make) -> Iterator[str]:
             with suppress(OSError):
                 shutil.rmtree(folder)
     raise CannotMake("; ".join(reasons))
+
+
+def damaged_files() -> list[Path]:
+    """Kept libraries whose bytes are not those that were written."""
+    return [file for file in sorted(cache_folder().glob("lib*.so")) if not _is_whole(file)]
+
+
+def unfinished_files(before: float) -> list[Path]:
+    """What a process that was killed has left of its making. `before`: seconds since 1970."""
+    found = []
+    for folder in cache_folder().glob("making-*"):
+        try:
+            if folder.stat().st_mtime < before:
+                found.append(folder)
+        except FileNotFoundError:
+            continue  # it was being made, and is done
+    return sorted(found)

@@ -183,6 +183,12 @@ class Progress(msgspec.Struct, tag="progress", frozen=True, omit_defaults=True):
 
     `phase`: "loading", "warming", "idle", "prefilling", "decoding". `done` of `total` counts
     bytes while loading and prompt tokens while prefilling. `steps` only ever grows.
+
+    So that a request can't be lost without a word: of the first `taken` Submits that came, `has`
+    are those that the engine still works on or keeps, wherever it has them, and `rows` those of
+    which each step makes a token. An engine that does not count leaves `taken` at 0.
+
+    `pixels` are those that it looks at next, before it can say anything more.
     """
 
     phase: str
@@ -195,6 +201,10 @@ class Progress(msgspec.Struct, tag="progress", frozen=True, omit_defaults=True):
     prefix_bytes: int = 0
     memory: int = 0
     peak_memory: int = 0
+    taken: int = 0
+    has: list[int] = []
+    rows: list[int] = []
+    pixels: int = 0
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
@@ -225,8 +235,9 @@ Finish = Literal["stop", "length", "tool_calls"]
 
 # Why an answer is empty or cut, where finish_reason alone would not tell.
 Why = Literal[
-    "", "end_of_sequence_first", "budget_in_reasoning", "stop_sequence_first", "grammar", "context"
-]
+    "", "end_of_sequence_first", "budget_in_reasoning", "budget_in_call", "stop_sequence_first",
+    "grammar", "context",
+]  # fmt: skip
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):

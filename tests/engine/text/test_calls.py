@@ -280,6 +280,51 @@ def test_an_answer_cut_within_a_call_ends_for_its_length(
     assert reply.finish("length").finish == "length"
 
 
+@pytest.mark.parametrize("form", ["json", "qwen_tags", "mistral", "deepseek", "kimi", "glm"])
+def test_markup_of_a_call_that_was_cut_before_its_name_is_not_shown(
+    tokenizer: Tokenizer, forms: dict[str, Style], form: str
+) -> None:
+    envelope = BY_NAME[form].envelope
+    begun = (envelope.first + envelope.head).rstrip("\n") + "no"
+    for length in range(len(next(iter(BY_NAME[form].openings))), len(begun) + 1):
+        reply = Reply(tokenizer, forms[form], tools=TOOLS, parse_tools=True)
+        shown = Piece()
+        for token in tokenizer.encode("Wait. " + begun[:length]):
+            add(shown, reply.push(token))
+        ending = reply.finish("length")
+        add(shown, ending.piece)
+        assert (shown.text.strip(), shown.calls, ending.finish) == ("Wait.", [], "length")
+
+
+@pytest.mark.parametrize("form", ["json", "llama"])
+def test_where_only_a_call_can_come_a_part_of_its_marker_is_not_shown(
+    tokenizer: Tokenizer, forms: dict[str, Style], form: str
+) -> None:
+    envelope = BY_NAME[form].envelope
+    begun = envelope.first + envelope.head
+    for length in range(1, len(begun) + 1):
+        reply = Reply(
+            tokenizer, forms[form], tools=TOOLS, parse_tools=True, constrained=True, must_call=True
+        )
+        shown = Piece()
+        for token in tokenizer.encode(begun[:length]):
+            add(shown, reply.push(token))
+        ending = reply.finish("length")
+        add(shown, ending.piece)
+        assert (shown, ending.finish, ending.why) == (Piece(), "length", "budget_in_call")
+
+
+def test_an_answer_in_json_that_was_cut_is_no_call(
+    tokenizer: Tokenizer, forms: dict[str, Style]
+) -> None:
+    reply = Reply(tokenizer, forms["llama"], tools=TOOLS, parse_tools=True)
+    shown = Piece()
+    for token in tokenizer.encode('{"na'):
+        add(shown, reply.push(token))
+    add(shown, reply.finish("length").piece)
+    assert shown.text == '{"na'
+
+
 @pytest.mark.parametrize(
     ("template", "name"),
     [

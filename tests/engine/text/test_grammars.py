@@ -421,3 +421,56 @@ def test_annotations_are_no_promises(
     }  # fmt: skip
     drawn = Drawn(tokenizer, style, of(grammars, schema_format(schema)), 1)
     assert set(json.loads(drawn.text)) <= {"a"}
+
+
+def chain(rules: int) -> Format:
+    body = "\n".join(f'r{i}: "a" r{i + 1}' for i in range(rules))
+    return Format("grammar", f'start: r0\n{body}\nr{rules}: "b"')
+
+
+def references(depth: int) -> Format:
+    defs: dict[str, Any] = {
+        str(i): {"type": "object", "properties": {"a": {"$ref": f"#/$defs/{i + 1}"}}}
+        for i in range(depth)
+    }
+    return schema_format({"$ref": "#/$defs/0", "$defs": defs | {str(depth): {"type": "null"}}})
+
+
+# Each of these ends the compiler's process, or keeps it busy for many seconds.
+DEADLY = {
+    "deep rules": chain(6000),
+    "deep references": references(1500),
+    "optional letters": Format("regex", "a?" * 20_000 + "a" * 20_000),
+    "a factor": schema_format({"type": "integer", "multipleOf": 999_983}),
+}
+
+
+@pytest.mark.parametrize("kind", DEADLY)
+def test_what_would_end_the_compiler_is_refused_and_the_next_is_compiled(
+    grammars: Grammars, kind: str
+) -> None:
+    with pytest.raises(InvalidGrammar, match="too complex") as caught:
+        of(grammars, DEADLY[kind])
+    assert caught.value.code == "grammar_too_complex"
+    assert of(grammars, chain(100)) is not None
+
+
+def test_a_grammar_that_takes_its_time_at_every_step_is_given_up(
+    tokenizer: Tokenizer, grammars: Grammars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxd.engine.text.grammars.ALLOWANCE_SECONDS", 0.0)
+    monkeypatch.setattr("mlxd.engine.text.grammars.ALLOWANCE_SECONDS_PER_TOKEN", 0.0)
+    with pytest.raises(GrammarFault, match="too long"):
+        of(grammars, Format("json_object")).mask()
+
+
+def test_a_trial_whose_process_was_ended_goes_on_in_another(
+    grammars: Grammars, tokenizer: Tokenizer, style: Style
+) -> None:
+    fresh = Grammars(tokenizer, style)
+    assert of(fresh, Format("regex", "a+")) is not None
+    child = fresh._trial._child
+    assert child is not None
+    child.kill()
+    child.wait()
+    assert of(fresh, Format("regex", "b+")) is not None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mlxd.engine.text import InvalidChat, Template, Tokenizer, UnusableModel
+from mlxd.engine.text import InvalidChat, Style, Template, Tokenizer, UnusableModel
 from mlxd.wire import Chat, ImagePart, Message, TextPart, Tool, ToolCall
 
 
@@ -17,15 +17,16 @@ def rendered(tokenizer: Tokenizer, source: str, chat: Chat | None = None, **kwar
 
 
 def test_sources_are_found_in_their_order(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    def now() -> str:
-        return str(Template.load(tmp_path, tokenizer).render(Chat([user("hi")])))
+    def now(**kwargs: Any) -> str:
+        return str(Template.load(tmp_path, tokenizer).render(Chat([user("hi")], **kwargs)))
 
     assert now() == "User: hi\n\nAssistant:"
     named = [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "T"}]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named[:1]}))
     assert now() == "D"
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))
-    assert now() == "T"
+    assert now() == "D"
+    assert now(tools=[Tool("f")]) == "T"
     (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "J"}))
     assert now() == "J"
     (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}!")
@@ -185,3 +186,86 @@ def test_no_messages_is_an_error(template: Template) -> None:
 def test_a_broken_template_is_the_models_fault(tokenizer: Tokenizer) -> None:
     with pytest.raises(UnusableModel, match="chat template is broken"):
         Template("{% if %}", tokenizer)
+
+
+def called(*cities: str) -> list[Message]:
+    calls = [ToolCall(f"call_{c}", "weather", json.dumps({"city": c})) for c in cities]
+    results = [Message("tool", [TextPart(f"{c}!")], tool_call_id=f"call_{c}") for c in cities]
+    return [user("?"), Message("assistant", [], tool_calls=calls), *results]
+
+
+def test_what_a_template_does_not_know_of_is_told_all_the_same(tokenizer: Tokenizer) -> None:
+    """Many templates drop the roles and fields that they do not know without a word."""
+    source = (
+        "{% for m in messages if m.role in ('user', 'assistant') %}{{ m.content }}|{% endfor %}"
+    )
+    told = rendered(tokenizer, source, Chat(called("Bern")))
+    assert told.split("|")[1:3] == [
+        '<tool_call>\n{"name": "weather", "arguments": {"city": "Bern"}}\n</tool_call>',
+        "Bern!",
+    ]
+
+
+def test_ids_have_the_length_that_a_template_demands(tokenizer: Tokenizer) -> None:
+    source = """\
+{%- for m in messages %}{% for c in m.tool_calls or [] -%}
+{%- if c.id | length != 9 %}{{ raise_exception('nine') }}{% endif %}{{ c.id }}={% endfor -%}
+{%- if m.role == 'tool' %}{{ m.tool_call_id }}={{ m.content }}{% endif %}{% endfor -%}"""
+    call, result, _ = rendered(tokenizer, source, Chat(called("Bern"))).split("=")
+    assert call == result
+    assert call.isalnum()
+    mine = "aB3456789"
+    kept = [
+        user("?"),
+        Message("assistant", [], tool_calls=[ToolCall(mine, "f", "{}")]),
+        Message("tool", [TextPart("!")], tool_call_id=mine),
+    ]
+    assert rendered(tokenizer, source, Chat(kept)) == f"{mine}={mine}=!"
+
+
+def test_several_calls_are_told_one_by_one_where_a_template_demands_it(
+    tokenizer: Tokenizer,
+) -> None:
+    source = """\
+{%- for m in messages %}{% if m.tool_calls -%}
+{%- if m.tool_calls | length != 1 %}{{ raise_exception('one at a time') }}{% endif -%}
+{{ m.tool_calls[0].function.arguments.city }}?{% elif m.role == 'tool' %}{{ m.content }}
+{%- endif %}{% endfor -%}"""
+    assert rendered(tokenizer, source, Chat(called("Bern", "Rome"))) == "Bern?Bern!Rome?Rome!"
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("{% for t in tools %}{{ t }}{% endfor %}none", "none"),  # goes through them unasked
+        ("{% set l = [] %}{% for m in messages %}{{ l.append(m.role) or '' }}{% endfor %}"
+         "{{ l | join(',') }}{{ l.pop() }}{{ messages[-1].content }}",
+         "user,assistant,tooltoolBern!"),
+        ("{{ messages | map(attribute='role') | tojson }}{{ messages[-1].content }}",
+         '["user", "assistant", "tool"]Bern!'),
+        ("{% for m in messages if m.tool_calls %}{{ '=' + m.tool_calls[0].function.arguments }}"
+         "{% endfor %}", '={"city": "Bern"}'),
+    ],
+)  # fmt: skip
+def test_habits_of_templates(tokenizer: Tokenizer, source: str, wanted: str) -> None:
+    assert rendered(tokenizer, source, Chat(called("Bern"))) == wanted
+
+
+def test_thinking_and_calls_are_recognised_by_how_templates_spell_them(
+    tokenizer: Tokenizer,
+) -> None:
+    def style(source: str) -> Style:
+        return Style.infer(Template(source, tokenizer), tokenizer)
+
+    pieces = "{% set t = '｜DSML｜' %}{{ '<' + t + 'KIND>' }}{{ messages[0].content }}"
+    for kind, name in (("function_calls", "dsml"), ("tool_calls", "dsml_tools")):
+        found = style(pieces.replace("KIND", kind)).calls
+        assert found is not None
+        assert found.name == name
+    thinking = style("{{ messages[0].content }}<|START_THINKING|><|END_THINKING|>").think
+    assert thinking == ("<|START_THINKING|>", "<|END_THINKING|>")
+
+
+def test_a_list_may_only_grow_one_by_one(tokenizer: Tokenizer) -> None:
+    with pytest.raises(InvalidChat, match="unsafe"):
+        rendered(tokenizer, "{% set l = [1] %}{{ l.extend(l) }}")

@@ -1,6 +1,9 @@
 import json
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlxd.engine.text import Tokenizer, UnusableModel
+from mlxd.engine.text.guard import Rendered
 
 TEXTS = [
     "hello world",
@@ -102,3 +106,41 @@ def test_the_room_imports_no_model_library() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"mlx", "mlx_lm", "mlx_vlm", "transformers", "torch", "fastapi", "uvicorn"}
     assert not heavy & set(json.loads(out.stdout))
+
+
+@pytest.fixture
+def no_forced_switches() -> Iterator[None]:
+    """A thread that does not let go of the interpreter's lock keeps it."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_other_threads_go_on_while_a_long_text_is_tokenised(
+    tokenizer: Tokenizer, guarded: bool, no_forced_switches: None
+) -> None:
+    text = "!?" * 50_000
+    if guarded:
+        guard = tokenizer.guard([])
+        text = Rendered.of(guard.mark("<|im_end|>" + text), guard)
+    tokenizer.encode(text)
+    turns, over = 0, threading.Event()
+
+    def others() -> None:
+        nonlocal turns
+        while not over.wait(0):
+            turns += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        before = turns
+        tokenizer.encode(text)
+        after = turns
+    finally:
+        over.set()
+        thread.join()
+    assert after > before

@@ -56,6 +56,10 @@ class Backend(ABC):
     @abstractmethod
     def make_cache(self) -> kv.Cache: ...
 
+    def looks_at(self, vision: Any, start: int) -> int:
+        """How many pixels `begin` will look at."""
+        return 0
+
     @abstractmethod
     def begin(self, tokens: list[int], vision: Any, start: int) -> Sequence:
         """Ready a prompt of which the first `start` tokens are in the cache already."""

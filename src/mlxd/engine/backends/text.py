@@ -20,6 +20,7 @@ from .base import (
     read_weights,
     weight_files,
 )
+from .mended import mend
 from .zoo import importable, place_of, whole
 
 
@@ -64,6 +65,7 @@ class TextBackend(Backend):
             self.model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
         except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
             raise CannotLoad(f"{folder} can't be loaded by mlx-lm: {error}") from error
+        mend(self.architecture)
         self.prepared = weights.prepare(self.model, policy, memory(), report)
         read_weights(self.model, report)
         text = self.config.get("text_config") or self.config

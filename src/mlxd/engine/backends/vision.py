@@ -26,6 +26,9 @@ from .base import (
 from .images import Pictures
 from .zoo import importable, place_of, whole
 
+# Numbers a pixel has.
+COLOURS = 3
+
 
 def supports(config: dict[str, Any]) -> bool:
     if "vision_config" not in config:
@@ -94,17 +97,34 @@ class VisionBackend(Backend):
 
         return list(make_prompt_cache(self._language))
 
+    def looks_at(self, vision: Any, start: int) -> int:
+        pictures: Pictures | None = vision
+        if pictures is None or start > pictures.last or "pixel_values" not in pictures.arrays:
+            return 0
+        return pictures.arrays["pixel_values"].size // COLOURS
+
     def begin(self, tokens: list[int], vision: Any, start: int) -> Sequence:
         pictures: Pictures | None = vision
         if pictures is None:
             return Sequence(tokens, {})
         ids = mx.array(tokens)[None]
         arrays = {name: mx.array(value) for name, value in pictures.arrays.items()}
+        for name in [n for n in arrays if n.endswith("token_type_ids")]:
+            # It is known for the prompt; what was answered since is text.
+            known = arrays[name].reshape(1, -1)
+            arrays[name] = mx.pad(known, [(0, 0), (0, len(tokens) - known.shape[1])])
         if start > pictures.last:  # the pictures are in the cache: only where they end matters
             return Sequence(tokens, {}, self._rope_delta(ids, arrays))
         pixels = arrays.pop("pixel_values", None)
-        features = self.model.get_input_embeddings(ids, pixels, mask=None, **arrays).to_dict()
-        features = {name: value for name, value in features.items() if value is not None}
+        everything = mx.ones(ids.shape, dtype=mx.int32)  # nothing of the prompt is padding
+        made = self.model.get_input_embeddings(ids, pixels, mask=everything, **arrays)
+        features = {name: value for name, value in made.to_dict().items() if value is not None}
+        positions = features["inputs_embeds"].shape[1]
+        if positions != len(tokens):
+            raise ValueError(
+                f"mlx-vlm made {positions} positions of a prompt of {len(tokens)} tokens: "
+                f"{self.architecture} can't be used with these images"
+            )
         delta = features.pop("rope_deltas", None)
         mx.eval(list(features.values()))
         return Sequence(tokens, features, _scalar(delta))

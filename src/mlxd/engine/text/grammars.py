@@ -6,6 +6,7 @@ A model that reasons may do so first: the grammar begins where the reasoning end
 import json
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from mlxd import wire
 from . import schema
 from .style import PLAIN, Style
 from .tokenizer import Tokenizer
+from .trial import TOO_COMPLEX, Trial
 
 # One blank, or a line break with its indentation: enough for any layout, and it ends.
 WHITESPACE = r" |\n( {0,24}|\t{0,8})"
@@ -28,14 +30,22 @@ MAX_SPEC = 256 * 1024
 # Compiled grammars that are kept, because agents send the same tools again and again.
 KEPT = 32
 
-# Half a second at the worst to compile, a tenth at the worst for a step, 50 MB of states.
-LIMITS = llguidance.LLParserLimits(
-    initial_lexer_fuel=1_000_000,
-    step_lexer_fuel=400_000,
-    max_lexer_states=50_000,
-    max_grammar_size=200_000,
-    verbose_errors=False,
-)
+# A second at the worst to compile (`trial`), a tenth at the worst for a step, 50 MB of states.
+LIMITS: dict[str, Any] = {
+    "initial_lexer_fuel": 1_000_000,
+    "step_lexer_fuel": 200_000,
+    "max_lexer_states": 50_000,
+    "max_grammar_size": 200_000,
+    "verbose_errors": False,
+}
+# What following a grammar may cost the step thread, in processor time. Everyday grammars take a
+# tenth of a millisecond a token; one that takes more than these holds up everybody's streams.
+ALLOWANCE_SECONDS = 0.3
+ALLOWANCE_SECONDS_PER_TOKEN = 0.005
+
+
+# How the compiler says that it ran into one of its limits.
+_COMPLEX = re.compile(r"too (complex|long|large|many)|computation failed|items; max is", re.I)
 
 
 class InvalidGrammar(ValueError):
@@ -44,10 +54,13 @@ class InvalidGrammar(ValueError):
     def __init__(self, param: str, message: str) -> None:
         super().__init__(message)
         self.param = param
+        self.code = "grammar_too_complex" if _COMPLEX.search(message) else None
 
 
 class GrammarFault(RuntimeError):
     """A grammar grew too complex while it was being followed, or was led where it can't go."""
+
+    code = "grammar_too_complex"
 
     def __init__(self, param: str, error: str) -> None:
         reason = error.strip().partition("\n")[0] or "unknown reason"
@@ -65,14 +78,19 @@ class Matcher:
         self._matcher = matcher
         self._words = (vocabulary + 31) // 32
         self._param = param
+        self._allowance = ALLOWANCE_SECONDS
 
     def mask(self) -> NDArray[np.uint32] | None:
         """One bit a token, lowest first: which may come next. None: any. Ids that the tokenizer
         does not have are never allowed."""
+        began = time.thread_time()
         mask = np.zeros(self._words, dtype=np.uint32)
         self._matcher.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
         if self._matcher.is_error():
             raise GrammarFault(self._param, self._matcher.get_error())
+        self._allowance += ALLOWANCE_SECONDS_PER_TOKEN - (time.thread_time() - began)
+        if self._allowance < 0:
+            raise GrammarFault(self._param, "its steps take too long")
         return mask
 
     def advance(self, token: int) -> None:
@@ -111,7 +129,7 @@ def _quoted(text: str) -> str:
 
 
 class Grammars:
-    """Makes a Matcher for each request that needs one. Used by one thread."""
+    """Makes a Matcher for each request that needs one. Safe to use from several threads."""
 
     def __init__(self, tokenizer: Tokenizer, style: Style) -> None:
         self._tokenizer = tokenizer
@@ -123,8 +141,13 @@ class Grammars:
         texts = sorted((tokenizer.added[token] for token in self._control), key=len, reverse=True)
         self._split = re.compile("(" + ("|".join(map(re.escape, texts)) or "(?!)") + ")")
         self._vocabulary: Any = None
-        self._building = threading.Lock()
+        self._lock = threading.Lock()
         self._kept: OrderedDict[str, Any] = OrderedDict()
+        special = sorted({*self._control, *tokenizer.eos_ids})
+        self._trial = Trial(tokenizer.vocabulary, special, LIMITS)
+
+    def close(self) -> None:
+        self._trial.close()
 
     def for_request(self, submit: wire.Submit, prompt: str = "") -> Matcher | None:
         """`prompt`: the rendered prompt, which tells whether reasoning has begun already."""
@@ -165,24 +188,28 @@ class Grammars:
         )
 
     def _compiled(self, source: str, param: str) -> Any:
-        if (known := self._kept.get(source)) is None:
-            if len(source) > MAX_SPEC:
-                raise InvalidGrammar(
-                    param,
-                    f"It is too long: {len(source)} characters, at most {MAX_SPEC} can be used",
-                )
-            known = llguidance.LLMatcher(self._tokens(), source, limits=LIMITS)
-            known.compute_bitmask()  # some grammars show only here that they lead nowhere
-            if known.is_error():
-                raise InvalidGrammar(param, _reason(known.get_error()))
+        with self._lock:
+            if (known := self._kept.get(source)) is not None:
+                self._kept.move_to_end(source)
+                return known.deep_copy()
+        if len(source) > MAX_SPEC:
+            raise _too_long(param, source)
+        if complaint := self._trial.complaint(source):
+            raise InvalidGrammar(param, _reason(complaint))
+        known = llguidance.LLMatcher(
+            self._tokens(), source, limits=llguidance.LLParserLimits(**LIMITS), log_level=0
+        )
+        known.compute_bitmask()  # some grammars show only here that they lead nowhere
+        if known.is_error():
+            raise InvalidGrammar(param, _reason(known.get_error()))
+        with self._lock:
             self._kept[source] = known
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(source)
-        return known.deep_copy()
+            return known.deep_copy()
 
     def _tokens(self) -> Any:
-        with self._building:
+        with self._lock:
             if self._vocabulary is None:
                 vocabulary = _Vocabulary(self._tokenizer, self._control)
                 self._vocabulary = llguidance.LLTokenizer(
@@ -200,6 +227,8 @@ def _reason(error: str) -> str:
     line = re.sub(r"^failed to compile JSON schema: ", "", line)
     line = line.replace("NoExtensionBias", "nothing can satisfy it")
     line = line.replace("Unimplemented keys:", "these keywords can't be enforced:")
+    if _COMPLEX.search(line) and line != TOO_COMPLEX:
+        line = f"it is too complex: {line}"
     return f"The schema or grammar can't be used: {line}"
 
 

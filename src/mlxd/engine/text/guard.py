@@ -13,6 +13,8 @@ from typing import Any
 
 import tokenizers
 
+from .encoding import encode
+
 _OPEN, _CLOSE, _ALIAS = "\ufdd0", "\ufdd1", "\ufdd2"
 _MARKS = re.compile(f"[{_OPEN}{_CLOSE}{_ALIAS}]")
 # JSON that a template writes in ASCII spells the marks as escapes.
@@ -38,6 +40,16 @@ class Rendered(str):
 
     def ids(self) -> list[int]:
         return self._guard.encode(self.marked)
+
+    @property
+    def hidden(self) -> str:
+        """The prompt with a number in place of each control token that a client spelt, for those
+        who look for control tokens in it."""
+        return self._guard.hide(self.marked) if self.marked else str(self)
+
+    def revealed(self, text: str) -> "str | Rendered":
+        """A piece of the hidden prompt, or something made of it, as it has to be encoded."""
+        return Rendered.of(self._guard.reveal(text), self._guard) if self.marked else text
 
 
 def unescape_marks(text: str) -> str:
@@ -106,11 +118,19 @@ class Guard:
             marked += _OPEN
         return marked
 
+    def hide(self, marked: str) -> str:
+        spelt = re.compile(f"{_OPEN}({self._tokens.pattern}){_CLOSE}")
+        return spelt.sub(lambda m: f"{_ALIAS}{self._control[m[1]]}{_ALIAS}", marked)
+
+    def reveal(self, hidden: str) -> str:
+        number = re.compile(f"{_ALIAS}([0-9]+){_ALIAS}")
+        return number.sub(lambda m: f"{_OPEN}{self._added[int(m[1])].content}{_CLOSE}", hidden)
+
     def encode(self, marked: str) -> list[int]:
         twin = self._twin or self._make_twin()
         text = self._found.sub(self._alias, marked)
         ids: list[int] = []
-        for token in twin.encode(text, add_special_tokens=False).ids:
+        for token in encode(twin, text):
             if token in self._true:
                 ids.append(self._true[token])
             elif token in self._forbidden:

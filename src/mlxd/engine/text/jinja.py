@@ -50,6 +50,12 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.globals["strftime_now"] = _now
         self.filters["counted"] = _counted
 
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Some templates collect what follows a call; one more item a round stays in bounds."""
+        return (isinstance(obj, list) and attr in ("append", "pop")) or super().is_safe_attribute(
+            obj, attr, value
+        )
+
     intercepted_binops = frozenset({"*", "**", "%"})
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -84,9 +90,16 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
+    # What filters such as `map` make is a list to those who wrote the template.
     text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators,
-                      sort_keys=sort_keys)  # fmt: skip
+                      sort_keys=sort_keys, default=_listed)  # fmt: skip
     return unescape_marks(text) if ensure_ascii else text
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, Iterator):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} can't be written as JSON")
 
 
 def _refuse(message: str) -> None:

@@ -42,10 +42,18 @@ class Marked(Reader):
             self._think(self._thought.flush(), piece)
             return
         while self._section is not None:
-            text = self._after(self._section.finish(whole=whole), piece)
-            self.read(text, piece)
+            section = self._section
+            left = section.finish(whole=whole)
+            if section.cut and (self._plan.must_call or not section.opening.first):
+                self._take_calls(section, piece)
+                self.cut_in_call = True
+                return
+            self.read(self._after(left, piece), piece)
             if self.stopped:
                 return
+        if self._plan.must_call and not whole:
+            self.cut_in_call = True
+            return
         self._say(self._content.flush(), piece, last=True)
 
     def _reasoning(self, text: str, piece: Piece) -> str:

@@ -7,6 +7,7 @@ THINKING = (
     ("<|channel>thought", "<channel|>"),
     ("<|think:start|>", "<|think:end|>"),
     ("<longcat_think>", "</longcat_think>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("[THINK]", "[/THINK]"),
     ("<seed:think>", "</seed:think>"),
     ("<think>", "</think>"),

@@ -36,12 +36,14 @@ class Ending:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to look for in a reply. `tools`: by name, empty where calls stay text."""
+    """What to look for in a reply. `tools`: by name, empty where calls stay text. `must_call`: a
+    grammar lets nothing else be said."""
 
     style: Style
     stops: frozenset[str]
     tools: dict[str, wire.Tool]
     parallel: bool
+    must_call: bool = False
 
 
 class Reader:
@@ -51,7 +53,7 @@ class Reader:
         self._plan = plan
         self.reasoning = False
         self.stopped = False
-        self.said = self.thought = False
+        self.said = self.thought = self.cut_in_call = False
         self.called = 0
 
     def read(self, text: str, piece: Piece) -> None:

@@ -21,7 +21,7 @@ class Reply:
     earlier engine generated brings a new one into the same state.
 
     `constrained`: a grammar decides which tokens are possible. Without `parallel` the reply stops
-    after one call.
+    after one call. `must_call`: and it allows only calls.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Reply:
         parse_tools: bool = False,
         parallel: bool = True,
         constrained: bool = False,
+        must_call: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
         self._constrained = constrained
@@ -42,7 +43,7 @@ class Reply:
         self._first = tokenizer.strips_first_space
         self._silent = tokenizer.silent(style.markers)
         known = {tool.name: tool for tool in tools or ()} if parse_tools else {}
-        plan = Plan(style, frozenset(filter(None, stop or ())), known, parallel)
+        plan = Plan(style, frozenset(filter(None, stop or ())), known, parallel, must_call)
         self._reader: Reader = (
             Harmony(plan)
             if style.calls is not None and style.calls.name == "harmony"
@@ -82,6 +83,8 @@ class Reply:
         if reader.said or reader.called:
             return ""
         if reason == "length":
+            if reader.cut_in_call:
+                return "budget_in_call"
             return "budget_in_reasoning" if cut_in_reasoning or reader.thought else ""
         if reader.stopped:
             return "stop_sequence_first"

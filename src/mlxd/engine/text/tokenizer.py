@@ -5,6 +5,7 @@ from typing import Any
 
 import tokenizers
 
+from .encoding import encode
 from .guard import Guard, Rendered
 from .pieces import spelling
 
@@ -66,17 +67,28 @@ def _ends(folder: Path) -> Iterator[int]:
     config = read_json(folder / "config.json")
     for source in (read_json(folder / "generation_config.json"), config,
                    config.get("text_config") or {}):  # fmt: skip
-        ids = source.get("eos_token_id")
+        ids = source.get("eos_token_id") if isinstance(source, dict) else None
         for value in ids if isinstance(ids, list) else [ids]:
             if isinstance(value, int):
                 yield value
+
+
+def _pictures(folder: Path) -> Iterator[int]:
+    """The ids that stand for parts of images and the like."""
+    for name, value in read_json(folder / "config.json").items():
+        if name.endswith(("_token_id", "_token_index")) and isinstance(value, int):
+            yield value
 
 
 class Tokenizer:
     """Text to token ids and back. Safe to use from several threads."""
 
     def __init__(
-        self, backend: tokenizers.Tokenizer, named: dict[str, Any], ends: Sequence[int]
+        self,
+        backend: tokenizers.Tokenizer,
+        named: dict[str, Any],
+        ends: Sequence[int],
+        pictures: Collection[int] = (),
     ) -> None:
         backend.no_padding()
         backend.no_truncation()
@@ -85,6 +97,7 @@ class Tokenizer:
         self.named = named
         self.added: dict[int, str] = {token: entry.content for token, entry in added.items()}
         self.specials = frozenset(token for token, entry in added.items() if entry.special)
+        self.pictures = frozenset(self.added[token] for token in pictures if token in self.added)
         self.vocabulary = max([backend.get_vocab_size() - 1, *added]) + 1
         names = [*TURN_ENDS, named.get("eos_token", "")]
         known = [t for t, text in self.added.items() if text in names and t in self.specials]
@@ -101,14 +114,14 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
-        return cls(_open(folder), _named_tokens(folder), list(_ends(folder)))
+        named = _named_tokens(folder)
+        return cls(_open(folder), named, list(_ends(folder)), set(_pictures(folder)))
 
     def encode(self, text: str, *, add_special: bool = False) -> list[int]:
         """Ids of a text. In a `Rendered` one, what clients wrote forms no control tokens."""
         if isinstance(text, Rendered) and text.marked:
             return text.ids()
-        ids: list[int] = self._backend.encode(text, add_special_tokens=add_special).ids
-        return ids
+        return encode(self._backend, text, add_special)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of some ids, without special tokens; broken UTF-8 becomes U+FFFD."""

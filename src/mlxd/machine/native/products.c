@@ -516,9 +516,29 @@ int mlxd_unpack_row(const void *key, long n, float *to) {
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
 
+/* The rows of A, which is given as its transpose. */
+static float *upright(int m, int k, const float *a, int lda) {
+    float *rows = malloc((size_t)m * k * sizeof *rows);
+    if (!rows) return NULL;
+    for (int j = 0; j < k; j++)
+        for (int i = 0; i < m; i++) rows[(size_t)i * k + j] = a[(size_t)j * lda + i];
+    return rows;
+}
+
+/* Without memory for a scratch row there is no result to give and none to invent. */
+static void must_multiply(const weight *w, int ta, int m, const float *a, int lda, float *c, int ldc) {
+    float *rows = NULL;
+    if (ta != NO_TRANS) {
+        if (!(rows = upright(m, w->k, a, lda))) abort();
+        a = rows, lda = w->k;
+    }
+    if (multiply(w, m, a, lda, c, ldc)) abort();
+    free(rows);
+}
+
 void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
                  int lda, const float *b, int ldb, float beta, float *c, int ldc) {
-    if (order == ROW_MAJOR && ta == NO_TRANS && tb == TRANS && ldb == k) {
+    if (order == ROW_MAJOR && tb == TRANS && ldb == k) {
         pthread_rwlock_rdlock(&registry);
         weight *w = find(b);
         int ours = w && w->n == n && w->k == k && alpha == 1 && beta == 0;
@@ -526,11 +546,10 @@ void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, co
         if (ours) found = *w;
         pthread_rwlock_unlock(&registry);
         if (ours) {
-            /* Without memory for a scratch row there is no result to give and none to invent. */
-            if (multiply(&found, m, a, lda, c, ldc)) abort();
+            must_multiply(&found, ta, m, a, lda, c, ldc);
             return;
         }
-        if (m <= MAX_FEW && k % LANES == 0 && alpha == 1 && beta == 0) {
+        if (ta == NO_TRANS && m <= MAX_FEW && k % LANES == 0 && alpha == 1 && beta == 0) {
             weight plain = {b, n, k, F32, k, b, NULL, NULL};
             multiply(&plain, m, a, lda, c, ldc);
             return;

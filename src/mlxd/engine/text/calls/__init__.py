@@ -2,6 +2,6 @@
 out to be no call is given back."""
 
 from .cursor import Opening, Section, Sink
-from .formats import FORMATS, Format, format_of
+from .formats import FORMATS, Envelope, Format, format_of
 
-__all__ = ["FORMATS", "Format", "Opening", "Section", "Sink", "format_of"]
+__all__ = ["FORMATS", "Envelope", "Format", "Opening", "Section", "Sink", "format_of"]

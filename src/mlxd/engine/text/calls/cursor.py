@@ -187,7 +187,8 @@ class Section:
     def __init__(self, opening: Opening, marker: str, sink: Sink) -> None:
         self.marker = marker
         self.sink = sink
-        self._close = opening.close
+        self.cut = False
+        self.opening = opening
         self._cursor = Cursor(self.sink)
         self._cursor.text = marker
         self._cursor.at = 0 if opening.first else len(marker)
@@ -213,9 +214,11 @@ class Section:
             if self.sink.open:
                 # The client has seen the beginning, so it shall see what is wrong with the rest.
                 cursor.claim()
-                self._reading = _verbatim(cursor, self._close)
+                self._reading = _verbatim(cursor, self.opening.close)
                 return self._advance()
         except Cut:
+            # Of a call whose name did not come nothing can be shown.
+            self.cut = not cursor.whole
             if self.sink.open:
                 return ""
         else:

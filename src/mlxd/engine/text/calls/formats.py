@@ -69,10 +69,10 @@ _BARE_JSON = {
 }
 
 
-def _invoking(name: str, namespace: str, section: str) -> Format:
+def _invoking(name: str, namespace: str, section: str, *signs: str) -> Format:
     opening, close = f"<{section}>", f"</{section}>"
     tags = tagged.invoke(namespace, close)
-    return Format(name, (opening,), {opening: Opening(tagged.calls(tags), close)},
+    return Format(name, signs or (opening,), {opening: Opening(tagged.calls(tags), close)},
                   envelope=_inside(opening, close))  # fmt: skip
 
 
@@ -116,7 +116,9 @@ LLAMA = Envelope('{"name": "', '", "parameters": ', "}", "; ")
 # The first whose signs are all in a template is that model's.
 FORMATS = (
     _invoking("minimax", "", "minimax:tool_call"),
-    _invoking("dsml", DSML, f"{DSML}function_calls"),
+    # Their templates put the tags together from pieces.
+    _invoking("dsml", DSML, f"{DSML}function_calls", DSML, "function_calls>"),
+    _invoking("dsml_tools", DSML, f"{DSML}tool_calls", DSML, "tool_calls>"),
     _invoking("atem", "atem:", "atem:function_calls"),
     _read_whole("gemma4", "<|tool_call>", "<tool_call|>", whole.braces(GEMMA4), GEMMA4),
     _read_whole("gemma", "<start_function_call>", "<end_function_call>",
