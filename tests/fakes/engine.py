@@ -18,12 +18,15 @@ import sys
 import threading
 import time
 import zlib
+from pathlib import Path
 
 from mlxd import wire
 
 from .script import VOCABULARY, Piece, Script, script, words
 
 CONTEXT = 4096
+# While a model's folder has a file of this name, its engine dies as with --die-loading.
+BROKEN = "broken"
 CAPABILITIES = "text,vision,tool_use,structured_output,embedding"
 
 
@@ -37,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=0.0, help="steps a second; 0: no limit")
     parser.add_argument("--heartbeat", type=float, default=0.2, help="seconds")
     parser.add_argument("--context", type=int, default=CONTEXT)
+    parser.add_argument("--start-seconds", type=float, default=0.0, help="before the first frame")
     parser.add_argument("--load-seconds", type=float, default=0.0)
     parser.add_argument("--fail-load", action="store_true", help="Failed with id 0, then exit 1")
     parser.add_argument("--die-loading", action="store_true", help="SIGKILL itself before Hello")
@@ -102,6 +106,7 @@ class FakeEngine:
         self.inbox: queue.Queue[wire.Down] = queue.Queue()
         self.rows: dict[int, Row] = {}
         self.steps = 0
+        self.taken = 0
         self.draining = False
         self.deaf = threading.Event()
         self.beat_at = 0.0
@@ -115,8 +120,10 @@ class FakeEngine:
 
     def load(self) -> None:
         args = self.args
+        time.sleep(args.start_seconds)
         started = time.monotonic()
-        if args.die_loading:
+        if args.die_loading or (Path(args.model) / BROKEN).exists():
+            print(f"no use: {args.model} is broken", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         if args.fail_load:
             self.end.send(wire.Failed(0, "engine", f"{args.model} has no weights"))
@@ -145,8 +152,22 @@ class FakeEngine:
 
     def progress(self) -> None:
         self.beat_at = time.monotonic() + self.args.heartbeat
-        phase = "decoding" if self.rows else "idle"
-        self.end.send(wire.Progress(phase, steps=self.steps, running=len(self.rows)))
+        now = time.monotonic()
+        waiting = sum(row.begin_at > now for row in self.rows.values())
+        phase = "idle"
+        if self.rows:
+            phase = "prefilling" if waiting == len(self.rows) else "decoding"
+        rows = [number for number, row in self.rows.items() if row.begin_at <= now]
+        self.end.send(
+            wire.Progress(
+                phase,
+                steps=self.steps,
+                running=len(self.rows),
+                taken=self.taken,
+                has=list(self.rows),
+                rows=rows,
+            )
+        )
 
     def take(self, frame: wire.Down) -> None:
         if isinstance(frame, wire.Submit):
@@ -161,6 +182,7 @@ class FakeEngine:
             os._exit(0)
 
     def submit(self, submit: wire.Submit) -> None:
+        self.taken += 1
         made = script(submit.input, self.args.script)
         if made.deaf:
             self.deaf.set()
@@ -186,10 +208,15 @@ class FakeEngine:
 
     def misbehave(self, row: Row) -> bool:
         """Do the fault that is due; True if the row has no event for this step."""
-        due = {name for name, at in row.script.faults.items() if at == row.done}
+        once = row.submit.resume
+        due = {
+            name.removesuffix("-once")
+            for name, at in row.script.faults.items()
+            if at == row.done and not (once and name.endswith("-once"))
+        }
         if not due:
-            return "lost" in row.script.faults and row.done > row.script.faults["lost"]
-        if "die" in due or ("die-once" in due and not row.submit.resume):
+            return False
+        if "die" in due:
             os.kill(os.getpid(), signal.SIGKILL)
         if "exit" in due:
             os._exit(3)
@@ -210,7 +237,16 @@ class FakeEngine:
         if "raise-all" in due:
             self.fail(list(self.rows.values()))
             return True
-        return "lost" in due
+        if "drop" in due:
+            del self.rows[row.submit.id]
+        return not due.isdisjoint(("lost", "drop"))
+
+    def gives_way(self, row: Row) -> bool:
+        if row.script.yields is None or row.script.yields[0] != row.done:
+            return False
+        row.begin_at = time.monotonic() + row.script.yields[1]
+        row.script.yields = None
+        return True
 
     def fail(self, rows: list[Row]) -> None:
         for row in rows:
@@ -222,8 +258,7 @@ class FakeEngine:
         events = []
         now = time.monotonic()
         for row in list(self.rows.values()):
-            if row.begin_at > now or self.misbehave(row):
-                row.done += "lost" in row.script.faults
+            if row.begin_at > now or self.gives_way(row) or self.misbehave(row):
                 continue
             pieces, limit = row.script.pieces, row.submit.max_tokens
             if row.done >= len(pieces):

@@ -20,6 +20,10 @@ carries directives, each in double square brackets:
   [[half K]]            send half a frame at the K-th token and exit
   [[stranger K]]        send an event for a request that nobody made before the K-th token
   [[lost K]]            say nothing more for this request from the K-th token on, but work on
+  [[lost-once K]]       the same, but not when the request is resumed
+  [[drop K]]            forget this request at the K-th token, without a word
+  [[drop-once K]]       the same, but not when the request is resumed
+  [[yield K SECONDS]]   give way at the K-th token for that long, as a row without memory does
   [[deaf]]              read no more frames
 """
 
@@ -59,6 +63,7 @@ class Script:
     faults: dict[str, int] = field(default_factory=dict)
     refuse: tuple[str, str] | None = None
     deaf: bool = False
+    yields: tuple[int, float] | None = None
 
 
 def words(text: str) -> list[str]:
@@ -105,6 +110,9 @@ def script(given: wire.Input, always: str = "") -> Script:
             made.refuse = (blame, code)
         elif name == "deaf":
             made.deaf = True
+        elif name == "yield":
+            at, _, seconds = rest.partition(" ")
+            made.yields = (int(at), float(seconds))
         else:
             made.faults[name] = int(rest)
     if calls:

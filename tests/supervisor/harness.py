@@ -30,7 +30,7 @@ def fake(*switches: str) -> tuple[str, ...]:
 def write_model(folder: Path) -> Path:
     """What the catalogue needs to see; the fake engine never opens it."""
     folder.mkdir(parents=True)
-    config = {"model_type": "fake", "max_position_embeddings": 4096, "vision_config": {}}
+    config = {"model_type": "qwen3_vl", "max_position_embeddings": 4096, "vision_config": {}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_text("{}")
     (folder / "chat_template.jinja").write_text("{{ tools }}")

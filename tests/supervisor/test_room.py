@@ -212,3 +212,20 @@ async def test_a_request_that_races_the_stop_for_idleness_a_thousand_times(tmp_p
         slot._task.cancel()
         await asyncio.gather(slot._task, return_exceptions=True)
         assert not queued.ended or spawned  # type: ignore[attr-defined]
+
+
+async def test_a_request_that_comes_while_its_engine_is_evicted_waits_for_room(
+    tmp_path: Path,
+) -> None:
+    async with several(tmp_path, "a", "b", "c", room_for=2) as (service, (a, b, c)):
+        service.begin()
+        await until(lambda: a.state is b.state is State.READY)
+        assert await read(b.generate(request("to b"))) == "to b"
+        first = c.generate(request("to c"))
+        # It ends within less than any pause.
+        while a.state is not State.STOPPING:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        second = a.generate(request("to a"))
+        assert await read(second) == "to a"
+        assert await read(first) == "to c"
+        assert b.state is State.STOPPED

@@ -4,16 +4,11 @@ written down was not made."""
 import asyncio
 from collections.abc import Mapping
 
-from mlxd.catalog import ModelEntry
+from mlxd.capabilities import CAPABILITIES as CAPABILITIES
+from mlxd.capabilities import KNOWN as KNOWN
 
 from .contract import UnknownCapability
 from .store import Assigned, Confirmation, Store
-
-# What requests need and engines report.
-CAPABILITIES = ("text", "vision", "tool_use", "structured_output", "embedding", "reranker")
-# Labels that an application may assign; nothing can be asked to confirm them.
-LABELS = ("reasoning", "code")
-KNOWN = CAPABILITIES + LABELS
 
 
 class Assignments:
@@ -35,10 +30,9 @@ class Assignments:
     def confirmations(self, model: str) -> dict[str, Confirmation]:
         return self._confirmed.get(model, {})
 
-    async def assign(self, capability: str, entry: ModelEntry | None) -> None:
+    async def assign(self, capability: str, name: str | None, path: str | None) -> None:
         """Raises NotKept, and then nothing has changed."""
         check(capability)
-        name, path = (entry.id, str(entry.path)) if entry else (None, None)
         async with self._writing:
             await asyncio.to_thread(self._store.assign, [Assigned(capability, name, path)])
             self._current[capability] = name

@@ -4,11 +4,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
+
 from mlxd import wire
 
-from . import policy
+from . import census, policy
 from .contract import Overloaded, RequestFailed, ServiceError
-from .metrics import Counts
+from .counts import Counts
 from .requests import Answer, EmbedRequest, Pace, Request
 
 
@@ -33,6 +35,8 @@ class Book:
         # Suspects: each of them goes through by itself, and nothing else meanwhile.
         self._alone: deque[int] = deque()
         self._pace = Pace()
+        # How many Submits the engine that runs now was sent.
+        self._handed = 0
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -59,6 +63,8 @@ class Book:
 
     def add(self, request: Request) -> bool:
         """True when it went to the engine at once."""
+        if not self._requests:
+            self._pace.began()
         self._requests[request.id] = request
         self.counts.requests += 1
         if self._is_open() and not self._alone:
@@ -75,6 +81,8 @@ class Book:
 
     def send_all(self) -> None:
         """Everything that waits, unless a suspect has to go through alone first."""
+        if not self.running:
+            self._pace.began()
         while self._alone:
             suspect = self._requests.get(self._alone[0])
             if suspect is not None:
@@ -96,7 +104,12 @@ class Book:
 
     def _send(self, request: Request) -> None:
         request.sent = True
-        self._put(request.to_send())
+        request.watched = None
+        frame = request.to_send()
+        if isinstance(frame, wire.Submit):
+            self._handed += 1
+            request.place = self._handed
+        self._put(frame)
 
     def _complete(self, request: Request) -> None:
         del self._requests[request.id]
@@ -121,6 +134,7 @@ class Book:
             return False
         if event.tokens:
             self.counts.tokens(request, len(event.tokens), time.monotonic())
+            request.watched = None
         request.take(event)
         if event.finish is None:
             return False
@@ -145,6 +159,27 @@ class Book:
         self._complete(request)
         self._fail(request, RequestFailed(failed))
         return True
+
+    def lost(self, progress: wire.Progress, now: float, patience_s: float) -> list[Request]:
+        sent = (request for request in self._requests.values() if request.sent)
+        return census.missing(sent, progress, now, patience_s)
+
+    def send_anew(self, request: Request, number: int) -> None:
+        """To the engine that lost it, under a number of which it knows nothing: should the lost one
+        be heard of again, nobody takes it for this one."""
+        old = request.id
+        self._put(wire.Cancel(old))
+        del self._requests[old]
+        request.id = number
+        request.frame = msgspec.structs.replace(request.frame, id=number)
+        request.lost += 1
+        self._requests[number] = request
+        self._alone = deque(number if one == old else one for one in self._alone)
+        self.counts.lost += 1
+        self._send(request)
+
+    def engine_begins(self) -> None:
+        self._handed = 0
 
     def engine_died(self, why: str) -> None:
         """Those that were with it go to the next one, except what has killed two."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mlxd import wire
 
-from .contract import Stream
+from .contract import RequestFailed, Stream
 from .drawing import COLOURS, shape
 
 # Enough for any of these answers, and an end for a model that babbles.
@@ -40,6 +40,19 @@ class Asked(Protocol):
 
     def generate(self, submit: wire.Submit) -> Stream: ...
     async def embed(self, frame: wire.Embed) -> wire.Embedded: ...
+
+
+async def found(check: "Check", model: Asked, dice: random.Random) -> tuple[bool, str]:
+    """Whether it can, and what it did."""
+    try:
+        return True, await check(model, dice)
+    except Unable as error:
+        return False, str(error)
+    except RequestFailed as error:
+        # What it can't do, it refuses; a fault of the engine is no answer to the question.
+        if error.failed.blame != "client":
+            raise
+        return False, str(error)
 
 
 async def text(model: Asked, dice: random.Random) -> str:

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from mlxd.catalog import shortened
+from mlxd.catalog.pull import PULL_AGAIN_S, Event, Trouble
+
 if TYPE_CHECKING:
     # Errors of this module are needed before the first engine is on its way; asyncio is not.
     from mlxd import wire
+
+# Of a download: when it is worth asking again.
+LOOK_AGAIN_S, LONGEST_LOOK_S = 10.0, 60.0
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +46,12 @@ class ServiceError(Exception):
 class UnknownModel(ServiceError):
     """No model has this name (404). `available` are the names that would have worked."""
 
-    def __init__(self, name: str, available: Sequence[str]) -> None:
+    def __init__(self, name: str, available: Sequence[str], why: str = "") -> None:
         self.name = name
         self.available = list(available)
-        there = ", ".join(self.available) or "none; name one with --model DIR or ORG/NAME"
-        super().__init__(f"There is no model named {name!r} here. Available: {there}.")
+        there = shortened(self.available) or "none; name one with --model DIR or ORG/NAME"
+        told = why or f"There is no model named {name!r} here."
+        super().__init__(f"{told} Available: {there}.")
 
 
 class NotCapable(ServiceError):
@@ -69,6 +76,18 @@ class EngineUnavailable(ServiceError):
     def __init__(self, message: str, retry_after: float = 5.0) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class Downloading(EngineUnavailable):
+    """The model is on its way to this machine, or could not be had (503 with Retry-After)."""
+
+    def __init__(self, name: str, event: Event) -> None:
+        if isinstance(event.error, Trouble):
+            super().__init__(f"{name} could not be downloaded: {event.error.message}", PULL_AGAIN_S)
+            return
+        far = "" if event.percent is None else f", {event.percent} % of {event.total} bytes so far"
+        told = f"{name} is being downloaded{far}. To watch it: GET /models/pull/{event.model}"
+        super().__init__(told, min(event.seconds_left or LOOK_AGAIN_S, LONGEST_LOOK_S))
 
 
 class Overloaded(ServiceError):
@@ -98,8 +117,51 @@ class UnknownCapability(ServiceError):
         super().__init__(f"{name!r} is no capability. There are: {', '.join(known)}.")
 
 
+class DeskUnavailable(ServiceError):
+    """The process of documents and agent can't answer now (503 with Retry-After)."""
+
+    def __init__(self, message: str, retry_after: float = 5.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
 class NotKept(ServiceError):
     """The change could not be written down, so it was not made (503)."""
+
+
+class RemoteFailed(ServiceError):
+    """A server elsewhere gave no answer that could be passed on; `status` says how so."""
+
+    def __init__(
+        self, message: str, *, status: int = 502, code: str, retry_after: float | None = None
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Passed(Protocol):
+    """What a server elsewhere answers. Iterated once: bytes as they are to be sent. What breaks off
+    raises RemoteFailed, with `is_stream` after whole events only. `aclose` as for Stream: it hangs
+    up, which is how the other side learns that nobody waits any more."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    is_stream: bool
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Elsewhere(Protocol):
+    """A model that a server elsewhere has."""
+
+    async def ask(self, path: str, body: dict[str, Any], hops: int) -> Passed:
+        """`path` is what follows /v1; `hops`: how many services this request went through.
+        Raises Overloaded, EngineUnavailable or RemoteFailed."""
+        ...
 
 
 class Stream(Protocol):
@@ -129,9 +191,17 @@ class Service(Protocol):
 
     def models(self) -> list[ModelCard]: ...
 
+    def certificate(self, name: str) -> dict[str, Any] | None:
+        """What smoke has proved of the model with this id, and what is stale of it."""
+        ...
+
     def resolve(self, name: str, *, needs: str) -> ModelCard:
         """The card for an alias, hub id, folder or capability name. `needs` is a capability:
         "text", "vision", "embedding". Raises UnknownModel or NotCapable."""
+        ...
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        """Where a model or capability is served, if not here."""
         ...
 
     def generate(self, card: ModelCard, submit: wire.Submit) -> Stream:

@@ -8,16 +8,18 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from mlxd.catalog import ModelEntry
-from mlxd.settings import LoggingSettings, Settings
+from mlxd.settings import LoggingSettings, Settings, environment_name
 
 if TYPE_CHECKING:
+    import asyncio
+
     from mlxd.wire import GatewayEnd
 
 # -P: a file named like a library in the folder where mlxd was started must not be imported.
@@ -40,6 +42,12 @@ class Child:
         from mlxd.wire import GatewayEnd
 
         return await GatewayEnd.open(self._sock)
+
+    async def streams(self) -> "tuple[asyncio.StreamReader, asyncio.StreamWriter]":
+        """Our end as plain bytes, for a process that does not speak in frames."""
+        import asyncio
+
+        return await asyncio.open_connection(sock=self._sock)
 
     def signal(self, number: int) -> None:
         """To its whole group, so that a compiler it started goes too. Nothing once it is reaped:
@@ -86,12 +94,23 @@ def engine_arguments(entry: ModelEntry, settings: Settings) -> list[str]:
     return ["--model", str(entry.path), "--name", entry.id, "--settings", text]
 
 
-def launch(arguments: Sequence[str], log: Path, *, command: Sequence[str] = ENGINE) -> Child:
+def engine_environment(settings: Settings) -> dict[str, str]:
+    """Ours, without the secrets: an engine needs none of them."""
+    secrets = {one.key_env for one in settings.remotes} | {environment_name("server.token")}
+    return {name: value for name, value in os.environ.items() if name not in secrets}
+
+
+def launch(
+    arguments: Sequence[str],
+    log: Path,
+    *,
+    command: Sequence[str] = ENGINE,
+    env: Mapping[str, str] | None = None,
+) -> Child:
     """Start an engine in a session of its own. OSError when that is not possible."""
     ours, theirs = socket.socketpair()
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with theirs, log.open("ab") as output:
+        with theirs, _output(log) as output:
             process = subprocess.Popen(
                 [*command, "--fd", str(theirs.fileno()), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -99,11 +118,30 @@ def launch(arguments: Sequence[str], log: Path, *, command: Sequence[str] = ENGI
                 stderr=output,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
+                env=env,
             )
     except OSError:
         ours.close()
         raise
     return Child(process, ours, log)
+
+
+def _output(log: Path) -> BinaryIO:
+    """A disk without room, or a folder that may not be written, costs the log, not the engine."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError as error:
+        why = error.strerror or error
+        # Imported for this rare case alone: the first engine is launched before all else.
+        import logging
+
+        logging.getLogger(__name__).warning(
+            "%s can't be written (%s): what this engine says is lost until its next start.",
+            log,
+            why,
+        )
+        return open(os.devnull, "ab")
 
 
 def log_file(data_dir: Path, name: str) -> Path:

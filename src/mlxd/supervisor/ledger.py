@@ -2,19 +2,17 @@
 been seen to use counts instead once it is more."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from mlxd.catalog import ModelEntry
+from mlxd.catalog.about import PROCESS_BYTES
+from mlxd.catalog.kv import key_values
 
-# Python, MLX and its libraries, before any weight.
-PROCESS_BYTES = 300_000_000
 # Of the machine's memory, where no budget is set: the rest is the system's and everyone else's.
 SHARE = 0.85
 # Long enough for ordinary chats; an engine takes its KV as it needs it, and refuses by itself.
 KV_TOKENS = 8192
-KV_BYTES_PER_NUMBER = 2
 # Where config.json does not say what a token takes.
 KV_SHARE = 0.1
 
@@ -69,18 +67,12 @@ def estimate(entry: ModelEntry, kv_bytes: int | None, seen: int = 0) -> int:
 def _kv(entry: ModelEntry) -> int:
     try:
         config = msgspec.json.decode((entry.path / "config.json").read_bytes())
-        inner = config.get("text_config")
-        each = _token_bytes(inner if isinstance(inner, dict) else config)
-    except (OSError, msgspec.DecodeError, AttributeError, TypeError, KeyError, ZeroDivisionError):
+    except (OSError, msgspec.DecodeError):
+        config = None
+    found = key_values(config) if isinstance(config, dict) else None
+    if found is None:
         return int(entry.size_bytes * KV_SHARE)
-    return each * min(entry.context or KV_TOKENS, KV_TOKENS)
-
-
-def _token_bytes(config: dict[str, Any]) -> int:
-    heads = config["num_attention_heads"]
-    width = config.get("head_dim") or config["hidden_size"] // heads
-    pairs = config["num_hidden_layers"] * (config.get("num_key_value_heads") or heads) * width
-    return int(2 * pairs * KV_BYTES_PER_NUMBER)
+    return found.size(min(entry.context or KV_TOKENS, KV_TOKENS))
 
 
 def shown(size: int) -> str:

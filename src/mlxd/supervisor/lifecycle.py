@@ -11,14 +11,13 @@ from mlxd.settings import Settings
 from . import ledger, needs
 from .assignments import Assignments
 from .contract import EngineUnavailable
-from .policy import ALIVE, COMING_UP, State
+from .policy import ALIVE
 from .slot import Slot
 
 log = logging.getLogger(__name__)
 
 # How soon a client may ask again for a model that does not fit now.
 ROOM_RETRY_S = 10.0
-DOWN = (State.STOPPED, State.FAILED)
 
 
 class Lifecycle:
@@ -29,18 +28,22 @@ class Lifecycle:
         self.settings = settings
         self._slots = slots
         self._assignments = assignments
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        # Models for which room is being made, and those that are stopped once they have taken
+        # what waits for them.
+        self._rooms: dict[str, asyncio.Task[None]] = {}
+        self._stops: dict[str, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
-        for task in self._tasks.values():
+        tasks = [*self._rooms.values(), *self._stops.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def follow(self, cause: str) -> list[Slot]:
         """Start what is needed, stop what nothing needs; returns those that were started."""
         slots = self._slots
         orders = needs.decide(
-            {name for name, slot in slots.items() if slot.intended or name in self._tasks},
+            {name for name, slot in slots.items() if slot.intended or name in self._rooms},
             {k: name if name in slots else None for k, name in self._assignments.current.items()},
             {name for name, slot in slots.items() if slot.pinned or name in self.held},
             {name for name, slot in slots.items() if slot.resting},
@@ -54,7 +57,7 @@ class Lifecycle:
         name = slot.entry.id
         if name not in self._assignments.current.values():
             self.held.add(name)
-        if name not in self._tasks:
+        if name not in self._rooms:
             self._bring_up(slot, lambda: slot.want(cause))
 
     def start(self, slot: Slot, cause: str) -> None:
@@ -84,17 +87,21 @@ class Lifecycle:
         return True
 
     def _stop_unneeded(self, slot: Slot, cause: str) -> None:
-        self._forget(slot)
         drain_s = self.settings.server.drain_timeout
-        if slot.state in COMING_UP and slot.book:
-            # Its requests were promised an answer: it is stopped once it has taken them.
-            self._later(slot, self._stop_once_up(slot, cause, drain_s))
-        else:
+        if not slot.book.waiting:
+            self._forget(slot)
             slot.stop(cause, drain_s)
+        elif slot.entry.id not in self._stops:
+            # Its requests were promised an answer: it is stopped once it has taken them.
+            self._later(self._stops, slot, self._stop_once_taken(slot, cause, drain_s))
 
-    async def _stop_once_up(self, slot: Slot, cause: str, drain_s: float) -> None:
-        await slot.until((State.READY, *DOWN))
-        if slot.entry.id not in self._assignments.current.values():
+    async def _stop_once_taken(self, slot: Slot, cause: str, drain_s: float) -> None:
+        room = self._rooms.get(slot.entry.id)
+        if room is not None:
+            await asyncio.wait({room})
+        await slot.taken()
+        name = slot.entry.id
+        if name not in self._assignments.current.values() and name not in self.held:
             slot.stop(cause, drain_s)
 
     # --- memory --------------------------------------------------------------------------------
@@ -110,15 +117,15 @@ class Lifecycle:
                 self.size(slot),
                 slot.used_at,
                 movable=slot.is_idle and not slot.pinned,
-                leaving=not slot.intended,
+                # Not those that wait for room themselves: two would wait for each other for ever.
+                leaving=not slot.intended and name not in self._rooms,
             )
             for name, slot in self._slots.items()
-            if slot.intended or slot.state in ALIVE or name in self._tasks
+            if slot.intended or slot.state in ALIVE or name in self._rooms
         ]
 
     def size(self, slot: Slot) -> int:
-        seen = slot.progress.peak_memory if slot.progress else 0
-        return ledger.estimate(slot.entry, self.settings.engine.kv_budget, seen)
+        return ledger.estimate(slot.entry, self.settings.engine.kv_budget, slot.peak)
 
     def _bring_up(self, slot: Slot, go: Callable[[], None]) -> None:
         if slot.intended and slot.state in ALIVE:
@@ -128,7 +135,8 @@ class Lifecycle:
         if not plan.evict and not plan.wait:
             go()
             return
-        self._later(slot, self._make_room(slot, plan, go))
+        slot.awaited = True
+        self._later(self._rooms, slot, self._make_room(slot, plan, go))
 
     def _plan(self, slot: Slot) -> ledger.Plan:
         name, need, budget = slot.entry.id, self.size(slot), self.budget()
@@ -151,27 +159,34 @@ class Lifecycle:
         while plan.evict or plan.wait:
             for one in plan.evict:
                 self._slots[one].rest(f"evicted: {name} needs the memory")
-            await asyncio.gather(*(self._slots[one].until(DOWN) for one in plan.wait + plan.evict))
+            await asyncio.gather(*(self._slots[one].left() for one in plan.wait + plan.evict))
             try:
                 plan = self._plan(slot)
             except EngineUnavailable as error:
                 # Somebody else was quicker.
+                slot.awaited = False
                 slot.book.fail_all(error)
                 slot.resting = True
                 return
         go()
+        slot.awaited = False
 
-    def _later(self, slot: Slot, work: Coroutine[Any, Any, None]) -> None:
+    def _later(
+        self, tasks: dict[str, asyncio.Task[None]], slot: Slot, work: Coroutine[Any, Any, None]
+    ) -> None:
         name = slot.entry.id
-        task = asyncio.create_task(work, name=f"room for {name}")
-        self._tasks[name] = task
-        task.add_done_callback(lambda done: self._done(name, done))
+        task = asyncio.create_task(work, name=f"later: {name}")
+        tasks[name] = task
 
-    def _done(self, name: str, task: "asyncio.Task[None]") -> None:
-        if self._tasks.get(name) is task:
-            del self._tasks[name]
+        def done(task: asyncio.Task[None]) -> None:
+            if tasks.get(name) is task:
+                del tasks[name]
+
+        task.add_done_callback(done)
 
     def _forget(self, slot: Slot) -> None:
-        task = self._tasks.pop(slot.entry.id, None)
-        if task is not None:
-            task.cancel()
+        slot.awaited = False
+        for tasks in (self._rooms, self._stops):
+            task = tasks.pop(slot.entry.id, None)
+            if task is not None:
+                task.cancel()

@@ -1,65 +1,28 @@
-"""Counters of one model, cheap enough for every token, and their Prometheus form."""
+"""The counters of all models in Prometheus form."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlxd import wire
-
-from .requests import Request
+from .counts import RECENT, Histogram
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
+    from .remote import Remotes
     from .slot import Slot
 
-FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-BETWEEN_TOKENS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+def first_tokens(slots: Iterable["Slot"]) -> list[dict[str, Any]]:
+    """Of the latest requests, oldest first: when, how long, which model."""
+    found: list[dict[str, Any]] = [
+        {"at": at, "seconds": seconds, "model": slot.entry.id}
+        for slot in slots
+        for at, seconds in slot.book.counts.recent
+    ]
+    return sorted(found, key=lambda one: float(one["at"]))[-RECENT:]
 
 
-class Histogram:
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def add(self, seconds: float, times: int = 1) -> None:
-        self.counts[bisect_left(self.bounds, seconds)] += times
-        self.total += seconds * times
-
-    def buckets(self) -> list[tuple[str, float]]:
-        made, below = [], 0
-        for bound, count in zip([*map(str, self.bounds), "+Inf"], self.counts, strict=True):
-            below += count
-            made.append((bound, float(below)))
-        return made
-
-
-class Counts:
-    def __init__(self) -> None:
-        self.requests = 0
-        self.failed = 0
-        self.tokens_in = 0
-        self.tokens_cached = 0
-        self.tokens_out = 0
-        self.first_token = Histogram(FIRST_TOKEN_S)
-        self.between_tokens = Histogram(BETWEEN_TOKENS_S)
-
-    def tokens(self, request: Request, count: int, now: float) -> None:
-        self.tokens_out += count
-        if request.last_at is None:
-            request.first_at = now
-            self.first_token.add(now - request.at)
-        else:
-            self.between_tokens.add((now - request.last_at) / count, count)
-        request.last_at = now
-
-    def used(self, usage: wire.Usage) -> None:
-        self.tokens_in += usage.prompt
-        self.tokens_cached += usage.cached
-
-
-def prometheus(slots: Iterable["Slot"]) -> tuple[bytes, str]:
+def prometheus(slots: Iterable["Slot"], remotes: "Remotes | None" = None) -> tuple[bytes, str]:
     """The body of /metrics and its content type."""
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -67,7 +30,7 @@ def prometheus(slots: Iterable["Slot"]) -> tuple[bytes, str]:
 
     class Collector:
         def collect(self) -> Iterable["Metric"]:
-            return families(there)
+            return [*families(there), *(families_elsewhere(remotes) if remotes else ())]
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collector())
@@ -110,6 +73,10 @@ def families(slots: Sequence["Slot"]) -> Iterable["Metric"]:
     counters: dict[str, tuple[str, Callable[[Slot], float]]] = {
         "mlxd_requests": ("Requests taken", lambda s: s.book.counts.requests),
         "mlxd_requests_failed": ("Requests that ended in an error", lambda s: s.book.counts.failed),
+        "mlxd_requests_lost": (
+            "Requests that their engine lost, and was sent anew",
+            lambda s: s.book.counts.lost,
+        ),
         "mlxd_engine_restarts": ("Engines that died", lambda s: s.restarts),
         "mlxd_tokens_in": ("Prompt tokens", lambda s: s.book.counts.tokens_in),
         "mlxd_tokens_cached": (
@@ -132,3 +99,44 @@ def families(slots: Sequence["Slot"]) -> Iterable["Metric"]:
             histogram: Histogram = getattr(slot.book.counts, attribute)
             family.add_metric([slot.entry.id], histogram.buckets(), histogram.total)
         yield family
+
+
+def families_elsewhere(remotes: "Remotes") -> Iterable["Metric"]:
+    """Models that other servers have: what can be seen of them from here."""
+    from prometheus_client.core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        HistogramMetricFamily,
+    )
+
+    state = GaugeMetricFamily("mlxd_remote_state", "1 for the state", labels=["remote", "state"])
+    running = GaugeMetricFamily("mlxd_remote_requests_running", "Being asked", labels=["remote"])
+    waiting = GaugeMetricFamily("mlxd_remote_requests_waiting", "Not asked yet", labels=["remote"])
+    again = CounterMetricFamily(
+        "mlxd_remote_asked_again", "Tries after the first", labels=["remote"]
+    )
+    for one in remotes.all():
+        name = one.declared.name
+        for each in ("untried", "ready", "failing", "no key"):
+            state.add_metric([name, each], float(one.state == each))
+        running.add_metric([name], one.running)
+        waiting.add_metric([name], one.waiting)
+        again.add_metric([name], one.again)
+    yield from (state, running, waiting, again)
+    for key, text in (
+        ("requests", "Requests taken"),
+        ("failed", "Requests that ended in an error"),
+        ("tokens_in", "Prompt tokens, as far as the server says"),
+        ("tokens_cached", "Prompt tokens from its cache"),
+        ("tokens_out", "Generated tokens, as far as the server says"),
+    ):
+        counter = CounterMetricFamily(f"mlxd_remote_{key}", text, labels=["model"])
+        for model, counts in remotes.counts():
+            counter.add_metric([model], getattr(counts, key))
+        yield counter
+    first = HistogramMetricFamily(
+        "mlxd_remote_time_to_first_byte_seconds", "Until an answer begins", labels=["model"]
+    )
+    for model, counts in remotes.counts():
+        first.add_metric([model], counts.first_token.buckets(), counts.first_token.total)
+    yield first

@@ -204,8 +204,11 @@ def _start(machine: Machine, what: Start | Want, now: float) -> tuple[Machine, l
 
 
 def _stop(machine: Machine, what: Stop, now: float) -> tuple[Machine, list[Action]]:
+    restarting = machine.retry_at is not None
     machine = msgspec.structs.replace(machine, wanted=False, retry_at=None)
     match machine.state:
+        case State.STOPPED if restarting:
+            return _to(machine, State.STOPPED, what.cause, now), []
         case State.READY if what.drain_s > 0:
             deadline = now + what.drain_s
             return _to(machine, State.DRAINING, what.cause, now, deadline), [Action.SEND_DRAIN]

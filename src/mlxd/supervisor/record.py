@@ -5,6 +5,8 @@ the engines in files of dead gateways are ended; a living gateway's file is not 
 is known by its number, the time when it started and the boot it belongs to.
 """
 
+import ctypes
+import logging
 import os
 import signal
 import sys
@@ -17,6 +19,8 @@ import msgspec
 # A leftover that still hears SIGTERM gets this long to end by itself.
 LEFTOVER_GRACE_S = 3.0
 POLL_S = 0.02
+log = logging.getLogger(__name__)
+
 _LINUX: bool = sys.platform == "linux"
 
 
@@ -67,10 +71,24 @@ def _started(pid: int) -> str | None:
 def _boot() -> str:
     if _LINUX:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    if (session := _boot_session()) is not None:
+        return session
     import psutil
 
     # Rounded: where it is derived from the clock, it wanders by a fraction of a second.
     return str(round(psutil.boot_time() / 60))
+
+
+def _boot_session() -> str | None:
+    """macOS: unlike the time of boot, it stays when the clock is set."""
+    try:
+        read = ctypes.CDLL(None).sysctlbyname
+    except AttributeError:
+        return None
+    text = ctypes.create_string_buffer(64)
+    size = ctypes.c_size_t(len(text))
+    failed = read(b"kern.bootsessionuuid", text, ctypes.byref(size), None, ctypes.c_size_t(0))
+    return None if failed else text.value.decode("ascii", "replace")
 
 
 class Record:
@@ -82,7 +100,15 @@ class Record:
         self._path = data_dir / "run" / f"{own.pid}.json"
         self._file = RunFile(own, url=url)
 
-    def write(self) -> None:
+    def begin(self) -> None:
+        try:
+            self._write()
+        except OSError as error:
+            log.warning(
+                "%s can't be written (%s): mlxd status and down won't find it.", self._path, error
+            )
+
+    def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
         temporary.write_bytes(msgspec.json.encode(self._file))
@@ -99,11 +125,15 @@ class Record:
         self._try_write()
 
     def close(self) -> None:
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError:
+            # Where it could not be written either. What is left names a process that is gone.
+            return
 
     def _try_write(self) -> None:
         try:
-            self.write()
+            self._write()
         except OSError:
             # A full disk: engines still end with their channel, which is the first line of defence.
             return

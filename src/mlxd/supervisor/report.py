@@ -1,11 +1,32 @@
-"""What /status shows of an engine."""
+"""What /status and /v1/models show of an engine."""
 
 import time
 from typing import Any
 
 import msgspec
 
+from .assignments import CAPABILITIES
+from .contract import ModelCard
 from .slot import Slot
+
+
+def card_of(slot: Slot) -> ModelCard:
+    entry, hello = slot.entry, slot.hello
+    capabilities = list(entry.capabilities)
+    if hello is not None:
+        # What the engine found once the model was loaded is truer than what its files promise.
+        kept = [c for c in capabilities if c not in CAPABILITIES or c in hello.capabilities]
+        capabilities = list(dict.fromkeys([*kept, *hello.capabilities]))
+    return ModelCard(
+        id=entry.id,
+        aliases=entry.aliases,
+        capabilities=capabilities,
+        context=hello.context if hello else entry.context,
+        created=entry.created,
+        state=slot.state,
+        path=str(entry.path),
+        size_bytes=entry.size_bytes,
+    )
 
 
 def report(slot: Slot) -> dict[str, Any]:
@@ -21,6 +42,7 @@ def report(slot: Slot) -> dict[str, Any]:
         "waiting": slot.book.waiting,
         "restarts": slot.restarts,
         "last_error": slot.last_error,
+        "explanation": slot.explanation,
         "tokens_in": slot.book.counts.tokens_in,
         "tokens_out": slot.book.counts.tokens_out,
         "history": [msgspec.structs.asdict(one) for one in slot.history],

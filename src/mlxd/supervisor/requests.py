@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,7 +26,9 @@ class Desk(Protocol):
 
 class Request:
     """`tokens` is what any engine has generated for it so far. `sent`: the engine that runs now
-    has it. `deaths`: how many engines have died with it."""
+    has it; `place`: as which of its Submits, from 1; `watched`: the step and the time at which it
+    was first seen in the batch since its last token. `deaths`: how many engines have died with it.
+    `lost`: how often an engine that lived on has lost it."""
 
     def __init__(self, frame: wire.Submit | wire.Embed, at: float) -> None:
         self.frame = frame
@@ -33,7 +36,10 @@ class Request:
         self.at = at
         self.tokens: list[int] = []
         self.sent = False
+        self.place = 0
+        self.watched: tuple[int, float] | None = None
         self.deaths = 0
+        self.lost = 0
         self.first_at: float | None = None
         self.last_at: float | None = None
 
@@ -134,28 +140,40 @@ def with_seed(frame: wire.Submit) -> wire.Submit:
 
 
 class Pace:
-    """How fast a queue really moves: seconds between two completions, lately."""
+    """How fast a queue really moves: seconds of work between two completions, lately. The time in
+    which there was nothing to do says nothing, and is left out."""
 
-    # Long enough to even out, short enough to follow a change.
+    # Long enough to even out the batches in which answers end, short enough to follow a change.
     WINDOW = 32
     UNKNOWN_S = 5.0
     LONGEST_S = 300.0
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ends: list[float] = []
+        self._gaps: deque[float] = deque(maxlen=self.WINDOW)
+        self._since = clock()
         self._refused = 0
 
+    def began(self) -> None:
+        """The first request is here, or the engine is that takes what waits."""
+        self._since = self._clock()
+
     def completed(self) -> None:
+        now = self._clock()
         self._refused = 0
-        self._ends.append(self._clock())
-        del self._ends[: -self.WINDOW]
+        self._gaps.append(now - self._since)
+        self._since = now
 
     def refused(self) -> float:
         """Seconds after which there should be room for this one: those who were refused since the
         last completion stand before it."""
         self._refused += 1
-        if len(self._ends) < 2:
-            return self.UNKNOWN_S
-        each = (self._clock() - self._ends[0]) / (len(self._ends) - 1)
-        return min(max(1.0, each * self._refused), self.LONGEST_S)
+        return min(max(1.0, self._each() * self._refused), self.LONGEST_S)
+
+    def _each(self) -> float:
+        waited = self._clock() - self._since
+        if not self._gaps:
+            return max(self.UNKNOWN_S, waited)
+        lately = sum(self._gaps)
+        # Slower than it was: the gap that is not over yet counts as soon as it is the longer one.
+        return max(lately / len(self._gaps), (lately + waited) / (len(self._gaps) + 1))

@@ -21,6 +21,7 @@ from mlxd import wire
 from mlxd.catalog import ModelEntry
 
 from . import policy
+from .autopsy import explained, size_of
 from .book import Book
 from .contract import EngineUnavailable
 from .launch import log_tail
@@ -66,8 +67,13 @@ class Slot:
         self.hello: wire.Hello | None = None
         self.progress: wire.Progress | None = None
         self.history: deque[Transition] = deque(maxlen=HISTORY)
+        # The most that an engine of this model used, in the run before and in this one.
+        self.peak_before = 0
+        self.peak_now = 0
         self.restarts = 0
         self.last_error = ""
+        # Of the last death, also while the next engine runs.
+        self.explanation = ""
         self.book = Book(
             entry.id,
             queue_limit,
@@ -78,6 +84,8 @@ class Slot:
         self.intended = False
         # Stopped although it may be needed: the next request starts it, and nothing else does.
         self.resting = False
+        # Room is being made for it: what waits will be served, though nobody has started it yet.
+        self.awaited = False
         self.used_at = time.monotonic()
         self.idle_timeout = None if pinned else idle_timeout
         self.pinned = pinned
@@ -93,6 +101,7 @@ class Slot:
         self._life: Life | None = None
         self._pulse: Pulse | None = None
         self._log: Path | None = None
+        self._log_begin = 0
         self._changed = asyncio.Event()
         self._closing = False
         self._lasting = False
@@ -139,6 +148,7 @@ class Slot:
     def withdraw(self, request: Request) -> None:
         self.used_at = time.monotonic()
         self.book.withdraw(request)
+        self._notice_end()
 
     def want(self, cause: str) -> None:
         self._wish(policy.Want(cause))
@@ -162,6 +172,14 @@ class Slot:
         self._inbox.put_nowait(policy.Stop(cause, drain_s))
 
     @property
+    def peak(self) -> int:
+        return max(self.peak_before, self.peak_now)
+
+    @property
+    def at_rest(self) -> bool:
+        return self.resting and self.machine.state is State.STOPPED
+
+    @property
     def is_idle(self) -> bool:
         """Ready, and nobody waits for anything. What is in the inbox may be a wish."""
         return self.machine.state is State.READY and not self.book and self._inbox.empty()
@@ -182,6 +200,20 @@ class Slot:
         while self.machine.state not in states:
             await self._changed.wait()
         return self.machine.state
+
+    async def left(self) -> None:
+        """Until its process is gone, or is wanted again: then the next may follow at once."""
+        while self.machine.state in policy.ALIVE and not self.intended:
+            await self._changed.wait()
+
+    async def taken(self) -> None:
+        """Until an engine has everything that waits, or none will come."""
+        while self.book.waiting and (self._wishes or self._coming or self.state is State.READY):
+            await self._changed.wait()
+
+    @property
+    def _coming(self) -> bool:
+        return self.awaited or self.machine.wanted or self.machine.retry_at is not None
 
     async def close(self, cause: str, drain_s: float) -> None:
         """Stop for good; returns when the process is reaped."""
@@ -221,7 +253,8 @@ class Slot:
         tail = log_tail(self._log, LOG_LINES) if self._log else []
         told = self.last_error or self.machine.cause
         lines = f" Last lines of {self._log}: " + " | ".join(tail) if tail else ""
-        return f"The engine of {self.entry.id} failed: {told.rstrip('.')}.{lines}"
+        why = f" {self.explanation}" if self.explanation else ""
+        return f"The engine of {self.entry.id} failed: {told.rstrip('.')}.{why}{lines}"
 
     def _failure(self) -> EngineUnavailable:
         return EngineUnavailable(self.failure_text(), FAILED_RETRY_S)
@@ -261,8 +294,11 @@ class Slot:
                 for event in frame.events:
                     ended |= self.book.take(event)
             case wire.Progress():
-                self._pulse.beat(now, frame.phase)
+                self._pulse.beat(now, frame.phase, frame.pixels)
                 self.progress = frame
+                self.peak_now = max(self.peak_now, frame.peak_memory)
+                patience_s = self._pulse.limit(busy=True)
+                self._mind_the_lost(self.book.lost(frame, now, patience_s))
                 if self.machine.state is State.STARTING:
                     self._inbox.put_nowait(policy.Spoke())
             case wire.Hello():
@@ -281,6 +317,36 @@ class Slot:
             self.used_at = now
             if self.idle_timeout is not None and not self.book:
                 self._inbox.put_nowait(policy.Tick())
+            self._notice_end()
+
+    def _mind_the_lost(self, lost: Sequence[Request]) -> None:
+        """Once, it may be a row's fault. An engine that loses the same one again is broken, and one
+        that drains takes nothing new."""
+        if not lost:
+            return
+        what = f"it lost {len(lost)} of the {self.book.running} answers that it owed"
+        if self.machine.state is State.READY and not any(request.lost for request in lost):
+            log.error("engine %s: %s; they are sent anew", self.entry.id, what)
+            for request in lost:
+                self.book.send_anew(request, next(self._ids))
+        else:
+            self._inbox.put_nowait(policy.Silent(what))
+
+    def _notice_end(self) -> None:
+        """A request has left the book."""
+        self._stop_if_only_owed()
+        self._wake_those_who_wait()
+
+    def _stop_if_only_owed(self) -> None:
+        """It only came back to finish what its predecessor died with while draining. Suspects,
+        which it gets one by one, are owed an answer too."""
+        ready = self.machine.state is State.READY
+        if ready and not (self.machine.wanted or self._wishes or self.book.waiting):
+            self.stop("the answers it owed were sent", self._drain_s)
+
+    def _wake_those_who_wait(self) -> None:
+        self._changed.set()
+        self._changed.clear()
 
     def _take_failure(self, failed: wire.Failed) -> bool:
         if failed.traceback:
@@ -357,25 +423,25 @@ class Slot:
         for action in actions:
             self._do(action)
         if after.state is not before or isinstance(what, policy.Stop):
-            self._settle()
-        self._changed.set()
-        self._changed.clear()
+            self._settle(what.cause if isinstance(what, policy.Stop) else after.cause)
+        self._wake_those_who_wait()
 
-    def _settle(self) -> None:
+    def _settle(self, cause: str) -> None:
         """What a new state, or a stop, means for the requests."""
         machine = self.machine
         if machine.state is State.READY:
             self.book.send_all()
-            if not machine.wanted:
-                # It only came back to finish what its predecessor died with while draining.
-                self.stop("the answers it owed were sent", self._drain_s)
+            self._stop_if_only_owed()
         elif machine.state is State.FAILED:
             self.book.fail_all(self._failure())
         elif machine.state is State.STOPPED and not machine.wanted and machine.retry_at is None:
-            if self._wishes:
-                # Requests that came after the stop; their wish to start is in the inbox.
+            if self._wishes or self.awaited:
+                # Requests that came after the stop; their wish to start is in the inbox, or comes
+                # when there is room.
                 return
-            self.book.fail_all(EngineUnavailable(f"{self.entry.id}: {machine.cause}."))
+            if self._closing and "stopping" not in cause:
+                cause = f"the service is stopping; {cause}"
+            self.book.fail_all(EngineUnavailable(f"{self.entry.id}: {cause}."))
 
     def _do(self, action: Action) -> None:
         if action is Action.SPAWN:
@@ -395,6 +461,8 @@ class Slot:
 
     def _begin(self) -> None:
         self.hello = self.progress = None
+        self.book.engine_begins()
+        self.peak_before, self.peak_now = self.peak_now or self.peak_before, 0
         self.last_error = ""
         self._lasting = False
         try:
@@ -403,6 +471,7 @@ class Slot:
             self._inbox.put_nowait(policy.Gone(f"its process can't be started: {error}"))
             return
         self._log = process.log
+        self._log_begin = size_of(process.log)
         self._on_pid(process.pid, True)
         self._pulse = Pulse(time.monotonic(), self.entry.size_bytes, self._limits)
         self._life = Life(process, self.hear, self._inbox.put_nowait)
@@ -422,6 +491,8 @@ class Slot:
         if not self.last_error:
             stalled = self.machine.state is State.STALLED
             self.last_error = self.machine.cause if stalled else gone.detail
-        self.book.engine_died(self.last_error)
+        self.explanation = explained(self.last_error, self._log, self._log_begin)
+        why = f" ({self.explanation})" if self.explanation else ""
+        self.book.engine_died(self.last_error + why)
         owed = len(self.book) > 0 and not self._closing
         return policy.Gone(gone.detail, served=served, lasting=self._lasting, owed=owed)

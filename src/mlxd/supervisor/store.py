@@ -7,7 +7,7 @@ held between them, and a transaction is either there whole or not at all.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS confirmation (
     model TEXT, capability TEXT, confirmed INTEGER NOT NULL, detail TEXT NOT NULL,
     seconds REAL NOT NULL, at REAL NOT NULL, versions TEXT NOT NULL,
     PRIMARY KEY (model, capability)
+);
+CREATE TABLE IF NOT EXISTS peak (
+    model TEXT PRIMARY KEY, size INTEGER NOT NULL, bytes INTEGER NOT NULL, at REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS served (names TEXT NOT NULL);
 """
@@ -53,6 +56,8 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 class Store:
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / "mlxd.db"
+        # Why the last change could not be written down; empty once one could again.
+        self.trouble = ""
 
     def assignments(self) -> dict[str, Assigned]:
         rows = self._read("SELECT capability, model, path FROM assignment")
@@ -80,6 +85,17 @@ class Store:
             database.executemany(
                 "DELETE FROM assignment WHERE capability = ?", [(one,) for one in forget]
             )
+
+    def peaks(self) -> dict[tuple[str, int], int]:
+        """What engines used at most when they last ran, by model and size of its weights: other
+        weights under the same name are another model."""
+        rows = self._read("SELECT model, size, bytes FROM peak")
+        return {(model, size): used for model, size, used in rows}
+
+    def note_peaks(self, peaks: Mapping[tuple[str, int], int]) -> None:
+        rows = [(model, size, used, time.time()) for (model, size), used in peaks.items()]
+        with self._write() as database:
+            database.executemany("INSERT OR REPLACE INTO peak VALUES (?, ?, ?, ?)", rows)
 
     def confirmations(self) -> list[Confirmation]:
         rows = self._read(
@@ -126,6 +142,7 @@ class Store:
                 database.executescript(_TABLES)
                 with database:
                     yield database
+            self.trouble = ""
         except (sqlite3.Error, OSError) as error:
             raise self._explained(error, "written") from error
 
@@ -142,4 +159,5 @@ class Store:
             advice = "it is damaged; move it away to begin with an empty one"
         else:
             advice = "its folder must be there and writable"
-        return NotKept(f"{self.path} can't be {what} ({text}): {advice}. Nothing was changed.")
+        self.trouble = f"{self.path} can't be {what} ({text}): {advice}."
+        return NotKept(f"{self.trouble} Nothing was changed.")

@@ -7,21 +7,36 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 import mlxd
 from mlxd import wire
-from mlxd.catalog import BrokenModel, Catalogue, ModelEntry, NameUnknown, NotDownloaded
+from mlxd.catalog import BrokenModel, Catalogue, ModelEntry, NameUnknown, NotDownloaded, certificate
+from mlxd.catalog.pull.pulls import Pulls
 from mlxd.settings import ModelSettings, Settings, known_keys, lookup
 
 from . import assignments, confirm, launch, metrics
 from .assignments import CAPABILITIES, Assignments
-from .contract import ModelCard, NotCapable, RequestFailed, Stream, Unassigned, UnknownModel
+from .contract import (
+    Downloading,
+    Elsewhere,
+    ModelCard,
+    NotCapable,
+    ServiceError,
+    Stream,
+    Unassigned,
+    UnknownModel,
+)
+from .desk import Desk
+from .house import House
 from .launch import ENGINE, Child
 from .lifecycle import Lifecycle
 from .opening import open_for
 from .policy import State
 from .pulse import DEFAULT_LIMITS, Limits
 from .record import Record
-from .report import report
+from .remote import Asking, Remotes
+from .report import card_of, report
 from .slot import Slot
 from .store import Confirmation, Store
 
@@ -29,8 +44,6 @@ log = logging.getLogger(__name__)
 
 # Settings that are read once, when the service starts.
 FIXED = ("server.", "images.", "logging.", "data_dir")
-# Logs are looked at this often; an engine writes little.
-ROTATE_EVERY_S = 60.0
 
 
 class Supervisor:
@@ -50,22 +63,28 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._catalogue = catalogue
+        self.pulls = Pulls(lambda: self._catalogue)
         self._command = command
         # Engines that were started before this module was even imported, by model id.
         self._launched = dict(launched or {})
         self._limits = limits
         self._record = Record(settings.data_dir, url)
+        self.desk = Desk(settings, self._record, url)
         self._slots: dict[str, Slot] = {}
-        self._assignments = Assignments(Store(settings.data_dir), assigned or {})
+        self._remotes = Remotes(settings.remotes, settings.server.queue_limit)
+        store = Store(settings.data_dir)
+        self._house = House(settings, self._slots, store)
+        self._assignments = Assignments(store, assigned or {})
         self._lifecycle = Lifecycle(settings, self._slots, self._assignments)
         self._lifecycle.held.update(held)
+        self._certificates = certificate.Certificates(settings.data_dir)
         self._dice = random.SystemRandom()
-        self._housekeeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Supervisor":
-        self._record.write()
+        self._record.begin()
         self._make_slots()
-        self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeper")
+        self.desk.open()
+        self._house.begin()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -73,20 +92,22 @@ class Supervisor:
 
     async def close(self, drain_s: float | None = None) -> None:
         """Everything ends; returns when no process of ours is left."""
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
-            await asyncio.gather(self._housekeeper, return_exceptions=True)
-            self._housekeeper = None
+        await self._house.close()
+        await self.pulls.close()
         await self._lifecycle.close()
+        # It would only see its models go.
+        await self.desk.close()
         wait = self._settings.server.drain_timeout if drain_s is None else drain_s
         slots = list(self._slots.values())
-        await asyncio.gather(*(slot.close("the service is stopping", wait) for slot in slots))
+        ends = [slot.close("the service is stopping", wait) for slot in slots]
+        await asyncio.gather(*ends, self._remotes.close(wait))
         self._record.close()
 
     def hurry(self) -> None:
         """Do not wait for running answers any longer."""
         for slot in self._slots.values():
             slot.stop("the service is stopping at once")
+        self._remotes.hurry()
 
     def begin(self) -> list[Slot]:
         """Start what is assigned; returns the slots of those that fit."""
@@ -95,17 +116,43 @@ class Supervisor:
     # --- Service -----------------------------------------------------------------------------
 
     def models(self) -> list[ModelCard]:
-        return [self._card(slot) for slot in self._slots.values()]
+        return [*(card_of(slot) for slot in self._slots.values()), *self._remotes.cards()]
+
+    def certificate(self, name: str) -> dict[str, Any] | None:
+        """What smoke has proved of a model that is served, and what has changed since."""
+        if self._remotes.find(name) is not None:
+            return None
+        slot = self._by_name(name)
+        hello = slot.hello
+        now = certificate.Machine(
+            versions=hello.versions if hello else certificate.installed(mlxd.__version__),
+            device=hello.device if hello else None,
+            dtype=hello.dtype if hello else None,
+        )
+        found = self._certificates.of(slot.entry.id, slot.entry.path, now)
+        return certificate.shown(*found) if found else None
+
+    def certificates(self) -> dict[str, Any]:
+        """Every certificate of this data folder whole, and of served models whether it holds."""
+        made = [msgspec.to_builtins(one) for one in certificate.every(self._settings.data_dir)]
+        served = {name: self.certificate(name) for name in self._slots}
+        return {"certificates": made, "models": served}
 
     def resolve(self, name: str, *, needs: str) -> ModelCard:
-        slot = self._by_capability(name) if name in assignments.KNOWN else self._by_name(name)
-        card = self._card(slot)
+        if name in assignments.KNOWN:
+            name = self._by_capability(name)
+        card = self._card_of(name)
         if needs not in card.capabilities:
             able = [c.id for c in self.models() if needs in c.capabilities]
             others = f" These can: {', '.join(able)}." if able else ""
             can = ", ".join(card.capabilities) or "nothing known"
             raise NotCapable(f"{card.id} can't do {needs}; it can do {can}.{others}", needs=needs)
         return card
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        if name in assignments.KNOWN:
+            name = self._serving(name) or ""
+        return self._remotes.find(name)
 
     def generate(self, card: ModelCard, submit: wire.Submit) -> Stream:
         return self._slots[card.id].generate(submit)
@@ -114,13 +161,30 @@ class Supervisor:
         return await self._slots[card.id].embed(embed)
 
     def ready(self) -> bool:
-        return any(slot.state is State.READY for slot in self._slots.values())
+        # One at rest is started by the next request, which whoever waits for this would never send.
+        slots = self._slots.values()
+        if any(slot.state is State.READY or slot.at_rest for slot in slots):
+            return True
+        assigned = set(self._assignments.current.values())
+        able = (card for card in self._remotes.cards() if card.id in assigned)
+        return any(card.state in ("ready", "untried") for card in able)
 
     def status(self) -> Any:
-        return {"engines": {name: report(slot) for name, slot in self._slots.items()}}
+        engines = {name: report(slot) for name, slot in self._slots.items()}
+        return {
+            "ready": self.ready(),
+            "troubles": self._house.troubles(),
+            "engines": engines,
+            "desk": self.desk.report(),
+            "remotes": self._remotes.report(),
+            "data_dir": str(self._settings.data_dir),
+        }
 
     def metrics(self) -> tuple[bytes, str]:
-        return metrics.prometheus(self._slots.values())
+        return metrics.prometheus(self._slots.values(), self._remotes)
+
+    def first_tokens(self) -> list[dict[str, Any]]:
+        return metrics.first_tokens(self._slots.values())
 
     # --- what an application assigns -----------------------------------------------------------
 
@@ -140,40 +204,44 @@ class Supervisor:
 
     def assigned(self, capability: str) -> dict[str, Any]:
         name = self._serving(capability)
-        slot = self._slots[name] if name else None
         return {
             "capability": capability,
             "model_id": name,
-            "state": str(slot.state) if slot else None,
+            "state": str(self._card_of(name).state) if name else None,
             "confirmed": self._assignments.confirmations(name or "").get(capability),
         }
 
     async def assign(self, capability: str, name: str | None) -> dict[str, Any]:
         """Raises NotKept, and then nothing has changed."""
         assignments.check(capability)
-        slot = None if name is None else self._by_name(name)
-        if slot is not None and capability in CAPABILITIES:
-            card = self._card(slot)
-            if capability not in card.capabilities:
+        slot = None
+        if name is not None:
+            card = self._card_of(name)
+            if capability in CAPABILITIES and capability not in card.capabilities:
                 can = ", ".join(card.capabilities) or "nothing known"
                 raise NotCapable(
                     f"{card.id} can't do {capability}; it can do {can}.", needs=capability
                 )
+            name, slot = card.id, self._slots.get(card.id)
         before = self._assignments.current.get(capability)
-        await self._assignments.assign(capability, slot.entry if slot else None)
+        await self._assignments.assign(capability, name, str(slot.entry.path) if slot else None)
         if slot is not None:
             slot.wake()
         if before is not None and before not in self._assignments.current.values():
             self._lifecycle.held.discard(before)
-        self._lifecycle.follow(
-            f"{capability} is assigned to {slot.entry.id if slot else 'nothing'}"
-        )
+        self._lifecycle.follow(f"{capability} is assigned to {name or 'nothing'}")
         return self.assigned(capability)
 
     async def confirm(self, name: str, capability: str) -> Confirmation:
         """Ask the model itself, and keep what came of it."""
         assignments.check(capability)
-        slot = self._by_name(name)
+        remote = self._remotes.find(name)
+        asked: confirm.Asked
+        if remote is None:
+            slot = self._by_name(name)
+            name, asked = slot.entry.id, slot
+        else:
+            asked = Asking(remote)
         check = confirm.CHECKS.get(capability)
         if check is None:
             can = ", ".join(confirm.CHECKS)
@@ -181,18 +249,11 @@ class Supervisor:
                 f"{capability} can't be confirmed by asking; {can} can.", needs=capability
             )
         started = time.monotonic()
-        try:
-            detail, confirmed = await check(slot, self._dice), True
-        except confirm.Unable as error:
-            detail, confirmed = str(error), False
-        except RequestFailed as error:
-            # What it can't do, it refuses; a fault of the engine is no answer to the question.
-            if error.failed.blame != "client":
-                raise
-            detail, confirmed = str(error), False
-        versions = {"mlxd": mlxd.__version__, **(slot.hello.versions if slot.hello else {})}
+        confirmed, detail = await confirm.found(check, asked, self._dice)
+        hello = self._slots[name].hello if remote is None else None
+        versions = {"mlxd": mlxd.__version__, **(hello.versions if hello else {})}
         made = Confirmation(
-            model_id=slot.entry.id,
+            model_id=name,
             capability=capability,
             confirmed=confirmed,
             detail=detail,
@@ -222,6 +283,7 @@ class Supervisor:
             self._assignments.replace(opening.assigned)
             self._lifecycle.held.clear()
             self._lifecycle.held.update(opening.held)
+        changed = self._remotes.replace(settings.remotes, settings.server.drain_timeout)
         restarted = [name for name, slot in self._slots.items() if self._renew(slot, before)]
         self._make_slots()
         started = self._lifecycle.follow("the settings changed")
@@ -233,6 +295,7 @@ class Supervisor:
         return {
             "restarted": restarted,
             "started": [slot.entry.id for slot in started],
+            "remotes": changed,
             "needs_restart_of_the_service": fixed,
         }
 
@@ -258,7 +321,7 @@ class Supervisor:
         for entry in self._catalogue.configured:
             self.slot(entry)
         for name in self._assignments.current.values():
-            if name is not None and name not in self._slots:
+            if name is not None and name not in self._slots and not self._remotes.find(name):
                 self.slot(self._catalogue.find(name))
 
     def _settings_of(self, entry: ModelEntry) -> ModelSettings | None:
@@ -286,6 +349,7 @@ class Supervisor:
                 idle_timeout=chosen.idle_timeout,
                 pinned=chosen.pin,
             )
+            self._slots[entry.id].peak_before = self._house.peak(entry.id, entry.size_bytes)
         return self._slots[entry.id]
 
     def _by_name(self, name: str) -> Slot:
@@ -293,46 +357,44 @@ class Supervisor:
             return self.slot(self._catalogue.find(name, any_folder=False))
         except BrokenModel as error:
             raise NotCapable(str(error), needs="text") from error
-        except (NameUnknown, NotDownloaded) as error:
-            raise UnknownModel(name, self._names()) from error
+        except NotDownloaded as error:
+            raise self._lacking(error) from error
+        except NameUnknown as error:
+            raise UnknownModel(name, self._names(), error.told) from error
 
-    def _by_capability(self, capability: str) -> Slot:
+    def _lacking(self, error: NotDownloaded) -> ServiceError:
+        """A download that runs is told of; with catalogue.auto_pull, it is begun."""
+        pulled = self.pulls.find(error.hub)
+        if self._settings.catalogue.auto_pull and (pulled is None or pulled.may_begin_again):
+            pulled = self.pulls.begin(error.hub)
+        if pulled is None or pulled.event.state in ("done", "cancelled"):
+            return UnknownModel(error.name, self._names(), f"{error}.")
+        return Downloading(error.name, pulled.event)
+
+    def _by_capability(self, capability: str) -> str:
         name = self._serving(capability)
         if name is None:
             able = [card.id for card in self.models() if capability in card.capabilities]
             raise Unassigned(capability, able)
-        return self._slots[name]
+        return name
 
     def _serving(self, capability: str) -> str | None:
         """Where nobody has decided yet, it is the first model that turned out to have it."""
         assignments.check(capability)
         if capability in self._assignments.current:
             name = self._assignments.current[capability]
-            return name if name in self._slots else None
+            return name if name and (name in self._slots or self._remotes.find(name)) else None
         running = (slot for slot in self._slots.values() if slot.intended)
-        able = (slot.entry.id for slot in running if capability in self._card(slot).capabilities)
+        able = (slot.entry.id for slot in running if capability in card_of(slot).capabilities)
         return next(able, None)
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys([*self._slots, *self._catalogue.available()]))
+        elsewhere = [card.id for card in self._remotes.cards()]
+        return list(dict.fromkeys([*self._slots, *elsewhere, *self._catalogue.available()]))
 
-    def _card(self, slot: Slot) -> ModelCard:
-        entry, hello = slot.entry, slot.hello
-        capabilities = list(entry.capabilities)
-        if hello is not None:
-            # What the engine found once the model was loaded is truer than what its files promise.
-            kept = [c for c in capabilities if c not in CAPABILITIES or c in hello.capabilities]
-            capabilities = list(dict.fromkeys([*kept, *hello.capabilities]))
-        return ModelCard(
-            id=entry.id,
-            aliases=entry.aliases,
-            capabilities=capabilities,
-            context=hello.context if hello else entry.context,
-            created=entry.created,
-            state=slot.state,
-            path=str(entry.path),
-            size_bytes=entry.size_bytes,
-        )
+    def _card_of(self, name: str) -> ModelCard:
+        remote = self._remotes.find(name)
+        return card_of(self._by_name(name)) if remote is None else self._remotes.card(remote)
 
     def _spawner(self, entry: ModelEntry) -> Callable[[], Child]:
         arguments = launch.engine_arguments(entry, self._settings)
@@ -343,7 +405,8 @@ class Supervisor:
             if early is not None:
                 return early
             launch.rotate(file, self._settings.logging)
-            return launch.launch(arguments, file, command=self._command)
+            env = launch.engine_environment(self._settings)
+            return launch.launch(arguments, file, command=self._command, env=env)
 
         return spawn
 
@@ -352,10 +415,3 @@ class Supervisor:
             self._record.add(pid, entry.id)
         else:
             self._record.drop(pid)
-
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(ROTATE_EVERY_S)
-            for slot in self._slots.values():
-                file = launch.log_file(self._settings.data_dir, slot.entry.id)
-                launch.rotate(file, self._settings.logging)
