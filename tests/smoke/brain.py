@@ -14,9 +14,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from mlxd.smoke import nonce, pictures
 
+MODEL = "fake"
 _ECHO = re.compile(r"(?:nothing else: |Reply only |只输出 |请只回复：)(.+)$", re.DOTALL)
 _GET = re.compile(r"(?:[Gg]et|is) the ([a-z ]+?) of (?:the |door |order )([\w-]+)")
-_TOLD = re.compile(r'(\w+) is ("[^"]*"|true|false|\d+)')
+_TOLD = re.compile(r"(?:which|,) (\w+) is ")
 _PIECE = re.compile(r"\s*\S{1,4}|\s+")
 
 
@@ -46,10 +47,11 @@ def think(body: dict[str, Any]) -> Said:
     elif picture := _picture(last):
         said.content = _see(picture, text)
     elif body.get("response_format", {}).get("type", "text") != "text":
-        told = {key: json.loads(value) for key, value in _TOLD.findall(text)}
-        said.content = json.dumps(told)
+        read = json.JSONDecoder().raw_decode
+        told = {found[1]: read(text, found.end())[0] for found in _TOLD.finditer(text)}
+        said.content = json.dumps(told, ensure_ascii=False)
     else:
-        said.content = _answer(text, body)
+        said.content = _answer(text, body, "\n".join(_text(one) for one in messages))
     if "Think it through" in text:
         said.reasoning = "The user wants me to think first. So I do, step by step, and then answer."
     _cut(said, body)
@@ -91,13 +93,13 @@ def _any_call(tool: dict[str, Any]) -> tuple[str, str]:
     return tool["name"], json.dumps(dict.fromkeys(tool["parameters"]["required"], "any"))
 
 
-def _answer(text: str, body: dict[str, Any]) -> str:
+def _answer(text: str, body: dict[str, Any], all_of_it: str) -> str:
     if echo := _ECHO.search(text):
         return echo.group(1)
     if count := re.search(r"Count from 1 to (\d+)", text):
         return ", ".join(str(number) for number in range(1, int(count.group(1)) + 1))
     if asked := re.search(r"What is the code of the (\w+)\?", text):
-        known = re.search(rf"The code of the {asked.group(1)} is ([\w-]+)\.", text)
+        known = re.search(rf"The code of the {asked.group(1)} is ([\w-]+)\.", all_of_it)
         return known.group(1) if known else "I don't know."
     if "random words" in text:
         source = random.Random(body.get("seed") if body.get("temperature") else 0)
@@ -111,7 +113,7 @@ def _cut(said: Said, body: dict[str, Any]) -> None:
     for stop in [stops] if isinstance(stops, str) else stops:
         if said.content and stop in said.content:
             said.content = said.content[: said.content.index(stop)]
-    limit = body.get("max_tokens") or 10_000
+    limit = body.get("max_completion_tokens") or body.get("max_tokens") or 10_000
     thought = pieces(said.reasoning)
     spoken = pieces(said.content or "")
     called = [piece for name, text in said.calls for piece in (name, *pieces(text))]
@@ -137,7 +139,7 @@ def _see(picture: Image.Image, text: str) -> str:
     if "colour" in text:
         inked = [colour for _, colour in picture.getcolors(1 << 16) or () if colour != (255,) * 3]
         return next(name for name, rgb in pictures.COLOURS.items() if rgb in inked)
-    return str(picture.info["print"])
+    return str(picture.info.get("print", "I can't read this."))
 
 
 def labelled(picture: bytes, text: str) -> bytes:

@@ -4,18 +4,19 @@ The faults of what the model says are in `mutants.py`; here are those of the wir
 """
 
 import contextlib
-import hashlib
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .brain import Said, pieces, think
+from .brain import MODEL, Said, pieces, think
+from .edit import Edit
+from .other import Other
 
-MODEL = "fake"
 # Longer than any time limit of the tests; ended early when the server is closed.
 FOR_EVER_S = 60.0
 DRIP_S = 0.1
@@ -37,10 +38,20 @@ class Fake(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, fault: str = "", twist: Twist | None = None) -> None:
+    def __init__(
+        self,
+        fault: str = "",
+        twist: Twist | None = None,
+        edit: Edit | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.fault = fault
         self.twist = twist
+        self.edit = edit or Edit()
+        self.began = self.heard_at = time.monotonic()
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self.busy = threading.Lock()
@@ -83,8 +94,13 @@ class Fake(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving(fault: str = "", twist: Twist | None = None) -> Iterator[Fake]:
-    with Fake(fault, twist) as fake:
+def serving(
+    fault: str = "",
+    twist: Twist | None = None,
+    edit: Edit | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Fake]:
+    with Fake(fault, twist, edit, tls) as fake:
         thread = threading.Thread(target=fake.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -95,13 +111,14 @@ def serving(fault: str = "", twist: Twist | None = None) -> Iterator[Fake]:
             thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Other, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Fake
 
     def setup(self) -> None:
         super().setup()
+        self.protocol_version = self.server.edit.protocol
         with self.server.lock:
             self.server.clients += 1
 
@@ -110,12 +127,26 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.clients -= 1
         super().finish()
 
+    def _let_in(self) -> bool:
+        """Its path becomes the usual one; False once the client was refused."""
+        edit = self.server.edit
+        wanted = f"Bearer {edit.key}" if edit.key else None
+        if wanted and self.headers["authorization"] != wanted:
+            self._error(401, "no key")
+            return False
+        root = edit.root + edit.version
+        self.path = f"/v1{self.path.removeprefix(root)}" if self.path.startswith(root) else "/"
+        return True
+
     def do_GET(self) -> None:
+        if not self._let_in():
+            return None
         if self.path != "/v1/models":
             return self._error(404, "no such path")
-        name = "yesterday" if self.server.fault == "stale-models" else MODEL
-        entry = {"id": name, "object": "model", "created": 1, "owned_by": "tests"}
-        return self._json(200, {"object": "list", "data": [entry]})
+        stale = self.server.fault == "stale-models"
+        names = ("yesterday",) if stale else self.server.edit.names
+        data = [{"id": one, "object": "model", "created": 1, "owned_by": "tests"} for one in names]
+        return self.reply(200, {"object": "list", "data": data})
 
     def do_POST(self) -> None:
         try:
@@ -127,6 +158,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _post(self) -> None:
         raw = self.rfile.read(int(self.headers["content-length"]))
+        if not self._let_in():
+            return None
+        if refused := self.server.edit.refuse(self.server):
+            return self._error(*refused)
+        self.server.heard_at = time.monotonic()
         fault = self.server.fault
         try:
             body = json.loads(raw)
@@ -145,12 +181,14 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._error(*wrong)
         if self.path == "/v1/embeddings":
             return self._embed(body["input"])
+        if self.path == "/v1/completions":
+            return self._complete(body)
         if self.path != "/v1/chat/completions":
             return self._error(404, "no such path")
         return self._chat(body)
 
     def _wrong(self, body: dict[str, Any]) -> tuple[int, str] | None:
-        if body.get("model") != MODEL:
+        if body.get("model") not in self.server.edit.names:
             return 404, f"there is no model {body.get('model')!r}"
         if self.path == "/v1/chat/completions":
             if not isinstance(body.get("messages"), list) or not body["messages"]:
@@ -164,9 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "http-500":
             return self._error(500, "something broke")
         if fault == "html-error":
-            return self._send(502, "text/html", b"<html><body>Bad Gateway</body></html>")
+            return self.send(502, "text/html", b"<html><body>Bad Gateway</body></html>")
         if fault == "error-in-200":
-            return self._json(200, {"error": {"message": "out of memory", "type": "x"}})
+            return self.reply(200, {"error": {"message": "out of memory", "type": "x"}})
         if fault == "hang-before-headers":
             self.server.closing.wait(FOR_EVER_S)
         if fault == "closes-before-headers":
@@ -182,9 +220,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise Hangup
         if body.get("stream"):
             return self._stream(said, body)
-        return self._whole(said)
+        return self._whole(said, body)
 
-    def _usage(self, said: Said, *, streamed: bool = False) -> dict[str, int]:
+    def usage(self, said: Said, *, streamed: bool = False) -> dict[str, int]:
         prompt, completion = said.prompt_tokens, said.completion_tokens
         fault = self.server.fault
         if fault == "stream-counts-differ" and streamed:
@@ -192,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         total = prompt + completion + (fault == "usage-off-by-one")
         return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
-    def _whole(self, said: Said) -> None:
+    def _whole(self, said: Said, asked: dict[str, Any]) -> None:
         fault = self.server.fault
         message: dict[str, Any] = {"role": "assistant", "content": said.content}
         if said.reasoning:
@@ -205,14 +243,21 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "role-missing":
             del message["role"]
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": said.finish}
+        if asked.get("logprobs"):
+            choice["logprobs"] = {"content": self._logprobs(said)}
         body = {
             "id": f"chatcmpl-{self.server.answers}",
             "object": "chat.completion",
             "created": 1,
-            "model": MODEL,
+            "model": asked.get("model", MODEL),
             "choices": [choice],
-            "usage": self._usage(said),
+            "usage": self.usage(said),
         }
+        body["choices"] = [
+            choice | {"index": 0 if fault == "choices-share-an-index" else number}
+            for number in range(1 if fault == "one-choice-only" else asked.get("n") or 1)
+        ]
+        choice = body["choices"][0]
         if fault == "finish-null":
             choice["finish_reason"] = None
         if fault == "usage-missing":
@@ -224,8 +269,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "calls-are-a-number":
             message["tool_calls"] = 7
         if fault == "usage-is-text":
-            body["usage"] = {key: str(value) for key, value in self._usage(said).items()}
-        data = json.dumps(body, ensure_ascii=False).encode()
+            body["usage"] = {key: str(value) for key, value in self.usage(said).items()}
+        self.server.edit.body(body)
+        data = self.server.edit.data(json.dumps(body, ensure_ascii=False).encode())
         if fault == "body-cut":
             data = data[: len(data) // 2]
         if fault == "hang-after-headers":
@@ -233,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "slow-drip":
             return self._drip("application/json", data)
         kind = "text/plain" if fault == "wrong-content-type" else "application/json"
-        return self._send(200, kind, data)
+        return self.send(200, kind, data)
 
     def _call(self, number: int, name: str, arguments: str) -> dict[str, Any]:
         fault = self.server.fault
@@ -275,12 +321,13 @@ class _Handler(BaseHTTPRequestHandler):
         kind = "application/json" if fault == "stream-content-type" else "text/event-stream"
         self.send_response(200)
         self.send_header("content-type", kind)
-        self.send_header("transfer-encoding", "chunked")
+        if self.protocol_version == "HTTP/1.1":
+            self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         if fault == "hang-after-headers":
             self.server.closing.wait(FOR_EVER_S)
             return None
-        events = list(self._events(said, body))
+        events = self.server.edit.stream(list(self._events(said, body)))
         if fault == "busy-after-cancel" and said.completion_tokens > LONG_TOKENS:
             return self._busily(events)
         try:
@@ -304,12 +351,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait(BUSY_S)
 
     def _chunk(self, data: bytes) -> None:
-        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        framed = b"%x\r\n%b\r\n" % (len(data), data)
+        self.wfile.write(framed if self.protocol_version == "HTTP/1.1" else data)
         self.wfile.flush()
 
     def _events(self, said: Said, body: dict[str, Any]) -> Iterator[bytes]:
         fault = self.server.fault
         number = 0
+
+        named = body.get("model", MODEL)
 
         def event(choices: list[Any], **more: Any) -> bytes:
             nonlocal number
@@ -317,12 +367,18 @@ class _Handler(BaseHTTPRequestHandler):
             id_ = f"chatcmpl-{self.server.answers}"
             if fault == "chunk-ids-differ":
                 id_ += f"-{number}"
-            chunk = {"id": id_, "object": "chat.completion.chunk", "created": 1, "model": MODEL}
+            chunk = {"id": id_, "object": "chat.completion.chunk", "created": 1, "model": named}
             data = json.dumps(chunk | {"choices": choices} | more, ensure_ascii=False).encode()
             return b"data: " + data + b"\n\n"
 
+        numbers = range(body.get("n") or 1)
+
         def delta(finish: str | None = None, **what: Any) -> bytes:
-            return event([{"index": 0, "delta": what, "finish_reason": finish}])
+            shared = fault == "choices-share-an-index"
+            return b"".join(
+                event([{"index": 0 if shared else one, "delta": what, "finish_reason": finish}])
+                for one in numbers
+            )
 
         yield delta(role="assistant", content="")
         for piece in pieces(said.reasoning):
@@ -343,7 +399,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "finish-twice":
             yield delta(finish=said.finish)
         if (body.get("stream_options") or {}).get("include_usage") and fault != "usage-missing":
-            yield event([], usage=self._usage(said, streamed=True))
+            yield event([], usage=self.usage(said, streamed=True))
         if fault == "cut-without-end":
             yield b'data: {"id": "chatcmpl'
             return
@@ -370,26 +426,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         yield from parts
 
-    def _embed(self, given: str | list[str]) -> None:
-        texts = [given] if isinstance(given, str) else given
-        fault = self.server.fault
-        vectors = [_vector("" if fault == "embeddings-constant" else text) for text in texts]
-        if fault == "embeddings-out-of-order":
-            vectors.reverse()
-        data = [
-            {"object": "embedding", "index": index, "embedding": vector}
-            for index, vector in enumerate(vectors)
-        ]
-        usage = {"prompt_tokens": 3, "total_tokens": 3}
-        self._json(200, {"object": "list", "data": data, "model": MODEL, "usage": usage})
-
     def _error(self, status: int, message: str) -> None:
-        self._json(status, {"error": {"message": message, "type": "error", "code": None}})
+        self.reply(status, {"error": {"message": message, "type": "error", "code": None}})
 
-    def _json(self, status: int, body: dict[str, Any]) -> None:
-        self._send(status, "application/json", json.dumps(body, ensure_ascii=False).encode())
+    def reply(self, status: int, body: dict[str, Any]) -> None:
+        self.send(status, "application/json", json.dumps(body, ensure_ascii=False).encode())
 
-    def _send(self, status: int, kind: str, data: bytes) -> None:
+    def send(self, status: int, kind: str, data: bytes) -> None:
         self.send_response(status)
         self.send_header("content-type", kind)
         fault = self.server.fault if "chat" in self.path else ""
@@ -397,14 +440,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-encoding", "gzip")
         length = len(data) + (10 if fault == "too-short-a-body" else 0)
         self.send_header("content-length", str(length))
+        for name, value in self.server.edit.headers(status, data).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
-        if fault == "too-short-a-body":
+        if fault == "too-short-a-body" or self.server.edit.hangs_up():
             raise Hangup
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
-
-
-def _vector(text: str) -> list[float]:
-    return [byte / 128 - 1 for byte in hashlib.sha256(text.encode()).digest()]

@@ -1,6 +1,5 @@
 """Writes what docs/reference/ has of smoke: python -m tests.smoke.table"""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 from mlxd.smoke import Run, json_schema
 from mlxd.smoke.reports import Texts
 
-from .judging import judged
 from .mutants import MUTANTS, Mutant
+from .pool import BY_NAME, open_pool
 
 PATH = Path(__file__).parents[2] / "docs" / "reference" / "smoke-mutants.md"
 SCHEMA = PATH.with_name("smoke-result.schema.json")
@@ -38,12 +37,14 @@ def _first(run: Run) -> str:
     return next((check.id for check in run.checks if check.verdict == "FAIL"), "nothing")
 
 
-async def _write() -> None:
-    made = table([(mutant, await judged(mutant)) for mutant in MUTANTS])
+def _write() -> None:
+    with open_pool() as pool:
+        pool.begin(BY_NAME)
+        made = table([(mutant, pool.of(mutant.name)) for mutant in MUTANTS])
     PATH.parent.mkdir(parents=True, exist_ok=True)
     PATH.write_text(made, encoding="utf-8")
     SCHEMA.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    asyncio.run(_write())
+    _write()

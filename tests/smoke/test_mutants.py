@@ -2,56 +2,53 @@
 
 import pytest
 
-from mlxd.smoke import Run
-
-from .judging import judged
-from .mutants import MUTANTS, Mutant
+from .mutants import MUTANTS
+from .pool import BY_NAME, Pool
 from .table import PATH, table
+from .variants import VARIANTS
 
 ORDINARY_RUNS = 10
 SOAK_RUNS = 200
 
-_judged: dict[str, Run] = {}
 
-
-async def _once(mutant: Mutant) -> Run:
-    if mutant.name not in _judged:
-        _judged[mutant.name] = await judged(mutant)
-    return _judged[mutant.name]
-
-
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-async def test_a_planted_fault_is_found_and_named(mutant: Mutant) -> None:
-    run = await _once(mutant)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_planted_fault_is_found_and_named(name: str, pool: Pool) -> None:
+    run = pool.of(name)
     found = {check.id: (check.category, check.reason) for check in run.checks if check.category}
     assert run.verdict == "FAIL", found
-    assert run.category == mutant.category, found
+    assert run.category == BY_NAME[name].category, found
     assert not [check for check in run.checks if check.reason.startswith("the check itself broke")]
 
 
-async def _alarms(runs: int) -> list[str]:
-    found = []
-    for number in range(runs):
-        run = await judged()
-        found += [
-            f"run {number}, {check.id}: {check.verdict} {check.reason} "
-            + "; ".join(one.message for one in check.rounds if one.message)
-            for check in run.checks
-            if check.verdict != "PASS"
-        ]
-    return found
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_server_that_is_correct_in_another_way_raises_no_alarm(name: str, pool: Pool) -> None:
+    run = pool.of(name)
+    assert run.verdict == "PASS", [check.id for check in run.checks if check.verdict != "PASS"]
 
 
-async def test_the_correct_server_raises_no_alarm() -> None:
-    assert await _alarms(ORDINARY_RUNS) == []
+def _alarms(runs: int, pool: Pool) -> list[str]:
+    numbers = [str(number) for number in range(runs)]
+    pool.begin(numbers)
+    return [
+        f"run {number}, {check.id}: {check.verdict} {check.reason} "
+        + "; ".join(one.message for one in check.rounds if one.message)
+        for number in numbers
+        for check in pool.of(number).checks
+        if check.verdict != "PASS"
+    ]
+
+
+def test_the_correct_server_raises_no_alarm(pool: Pool) -> None:
+    assert _alarms(ORDINARY_RUNS, pool) == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-async def test_the_correct_server_raises_no_alarm_in_two_hundred_runs() -> None:
-    assert await _alarms(SOAK_RUNS) == []
+def test_the_correct_server_raises_no_alarm_in_two_hundred_runs(pool: Pool) -> None:
+    assert _alarms(SOAK_RUNS, pool) == []
 
 
-async def test_the_table_in_the_docs_is_what_the_runs_show() -> None:
-    made = table([(mutant, await _once(mutant)) for mutant in MUTANTS])
+def test_the_table_in_the_docs_is_what_the_runs_show(pool: Pool) -> None:
+    pool.begin(BY_NAME)
+    made = table([(mutant, pool.of(mutant.name)) for mutant in MUTANTS])
     assert PATH.read_text(encoding="utf-8") == made, f"{PATH} is stale: python -m tests.smoke.table"

@@ -31,7 +31,7 @@ def test_a_failure_shows_the_request_that_repeats_it(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "finish_reason is None" in done.stdout
     assert "curl -sS" in done.stdout
-    assert "1 failed, 1 passed" in done.stdout
+    assert "1 failed, 3 passed" in done.stdout
 
 
 def test_without_its_option_it_adds_nothing(tmp_path: Path) -> None:

@@ -1,34 +1,24 @@
-import asyncio
 import json
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
-from typing import Any
 
 import jsonschema
 import pytest
 
-from mlxd.smoke import Report, Run, from_json, json_schema, to_json
+from mlxd.smoke import Report, from_json, json_schema, to_json
 from mlxd.smoke.reports import RENDER, Lang
 from mlxd.smoke.reports.texts import _TEXTS
 
-from .judging import judged
-from .mutants import MUTANTS
+from .pool import Pool
 from .table import SCHEMA
 
 LANGS: tuple[Lang, ...] = ("en", "zh")
 
 
-def by_name(name: str) -> Any:
-    return next(mutant for mutant in MUTANTS if mutant.name == name)
-
-
 @pytest.fixture(scope="module")
-def data() -> bytes:
-    async def judge() -> list[Run]:
-        return [await judged(), await judged(by_name("call-as-text"))]
-
-    return to_json(Report(runs=asyncio.run(judge())))
+def data(pool: Pool) -> bytes:
+    return to_json(Report(runs=[pool.of("0"), pool.of("call-as-text")]))
 
 
 @pytest.fixture
@@ -115,3 +105,56 @@ def test_control_characters_do_not_break_the_xml(report: Report) -> None:
     failing = next(one for one in report.runs[1].checks if one.verdict == "FAIL")
     failing.rounds[0].message = "\x00 \x1b[31m \ud800 ]]>"
     ET.fromstring(RENDER["junit"][1](report, "en"))
+
+
+# The common form of JUnit's XML, as CI servers check it: what stands in what, in which order, and
+# the attributes that each must have and may have.
+CHILDREN = {
+    "testsuites": ["testsuite"],
+    "testsuite": ["properties", "testcase", "system-out", "system-err"],
+    "testcase": ["skipped", "error", "failure", "system-out", "system-err"],
+    "skipped": [], "error": [], "failure": [], "system-out": [], "system-err": [],
+}  # fmt: skip
+MUST = {"testsuite": {"name", "tests"}, "testcase": {"name", "classname"}}
+MAY = {
+    "testsuites": {"name", "time", "tests", "failures", "errors"},
+    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname",
+                  "id", "package"},
+    "testcase": {"name", "classname", "time", "status", "assertions"},
+    "skipped": {"message", "type"},
+    "error": {"message", "type"},
+    "failure": {"message", "type"},
+}  # fmt: skip
+NUMBERS = ("tests", "failures", "errors", "skipped")
+
+
+def _breaches(one: ET.Element) -> list[str]:
+    there = set(one.keys())
+    found = [f"{one.tag} lacks {name}" for name in MUST.get(one.tag, set()) - there]
+    found += [f"{one.tag} has {name}" for name in there - MAY.get(one.tag, set())]
+    order = [CHILDREN[one.tag].index(child.tag) for child in one]
+    found += [f"{one.tag}: out of order"] if order != sorted(order) else []
+    found += [name for name in NUMBERS if name in there and not one.get(name, "").isdecimal()]
+    if "time" in there:
+        found += [] if re.fullmatch(r"\d+\.\d+", one.get("time", "")) else ["time is no number"]
+    stamp = one.get("timestamp")
+    date = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)?"
+    found += [] if stamp is None or re.fullmatch(date, stamp) else [f"timestamp {stamp}"]
+    return found + [text for child in one for text in _breaches(child)]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_the_xml_has_the_form_that_ci_servers_check(lang: Lang, report: Report) -> None:
+    report.runs[0].cut_short = "interrupted by SIGINT"
+    root = ET.fromstring(RENDER["junit"][1](report, lang))
+    assert _breaches(root) == []
+    names = [(case.get("classname"), case.get("name")) for case in root.iter("testcase")]
+    assert len(names) == sum(len(run.checks) for run in report.runs)
+    for suite in root:
+        for tag, attribute in (
+            ("failure", "failures"),
+            ("error", "errors"),
+            ("skipped", "skipped"),
+        ):
+            assert len(suite.findall(f"testcase/{tag}")) == int(suite.get(attribute, ""))
+        assert len(suite.findall("testcase")) == int(suite.get("tests", ""))

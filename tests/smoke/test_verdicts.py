@@ -1,3 +1,5 @@
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from mlxd.smoke.statistics import (
     verdict_so_far,
     wilson,
 )
-from mlxd.smoke.verdicts import conclude
+from mlxd.smoke.verdicts import conclude, decided
 
 LETTERS: dict[str, Verdict] = {"P": "PASS", "F": "FAIL", "E": "ERROR", "S": "SKIPPED"}
 
@@ -49,6 +51,9 @@ def checked(
         ("PF", 2, "contract", 1.0, "", "FAIL"),
         ("PP", 5, "behaviour", 0.8, "interrupted", "ERROR"),
         ("FF", 5, "behaviour", 0.8, "interrupted", "FAIL"),
+        ("FFS", 3, "behaviour", 0.3, "interrupted", "ERROR"),
+        ("PPS", 3, "behaviour", 0.6, "", "PASS"),
+        ("PFS", 3, "behaviour", 0.6, "", "FAIL"),
         ("PE", 2, "contract", 1.0, "", "ERROR"),
         ("FE", 2, "contract", 1.0, "", "FAIL"),
         ("S", 3, "contract", 1.0, "", "SKIPPED"),
@@ -126,3 +131,60 @@ def test_a_clear_case_stops_early() -> None:
     conclude(unclear, auto=True)
     assert unclear.verdict == "ERROR"
     assert "inconclusive" in unclear.reason
+
+
+# Of all runs of servers that are clearly good or clearly bad, against the mark of 0.9.
+MOST_WRONG = 0.05
+
+
+@pytest.mark.parametrize("rate", [rate / 100 for rate in range(50, 101, 2)])
+def test_chances_of_a_wrong_verdict_with_rounds_on_demand(rate: float) -> None:
+    passes, fails = _chances(rate)
+    assert passes + fails <= 1 + 1e-9
+    # A bad server is hardly ever passed, and a good one hardly ever failed. Near the mark itself it
+    # may be either, or inconclusive.
+    if rate <= AUTO_MARK - 0.1:
+        assert passes < 0.01
+    if rate < AUTO_MARK:
+        assert passes < 0.15
+    if rate >= 0.98:
+        assert fails < MOST_WRONG
+    if rate == 1:
+        assert passes == 1
+
+
+@given(st.floats(0.5, 1.0), st.randoms(use_true_random=False))
+def test_coins_decide_as_the_sums_say(rate: float, coin: random.Random) -> None:
+    """Verdicts by the runner's own rule, round after round, until it is clear or the last."""
+    result = checked("", AUTO_MOST, mark=AUTO_MARK)
+    for number in range(1, AUTO_MOST + 1):
+        passed = coin.random() < rate
+        result.rounds.append(
+            Round(number=number, verdict="PASS" if passed else "FAIL", category="wrong_answer")
+        )
+        if decided(result) is not None:
+            break
+    conclude(result, auto=True)
+    low, high = result.interval
+    if result.verdict == "PASS":
+        assert low >= AUTO_MARK
+    elif result.verdict == "FAIL":
+        assert high < AUTO_MARK
+    else:
+        assert len(result.rounds) == AUTO_MOST
+        assert low < AUTO_MARK <= high
+        assert "inconclusive" in result.reason
+
+
+def test_a_thousand_coins() -> None:
+    coin = random.Random(4)
+    wrong = dict.fromkeys((0.5, 0.7, 0.8, 0.98, 1.0), 0)
+    for rate in wrong:
+        for _ in range(1000):
+            passed = rounds = 0
+            while rounds < AUTO_MOST and verdict_so_far(passed, rounds) is None:
+                passed += coin.random() < rate
+                rounds += 1
+            verdict = verdict_so_far(passed, rounds)
+            wrong[rate] += verdict is (rate < AUTO_MARK)
+    assert all(count / 1000 < MOST_WRONG for count in wrong.values()), wrong

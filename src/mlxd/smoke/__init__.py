@@ -1,7 +1,6 @@
 """Judges any OpenAI-compatible server and the model behind it, from outside, and says exactly what
 is wrong. It knows only HTTP."""
 
-from .certificate import Certificate, issue, why_stale
 from .check import Options
 from .checks import CORE, SUITES
 from .faults import Category
@@ -13,7 +12,6 @@ __all__ = [
     "CORE",
     "SUITES",
     "Category",
-    "Certificate",
     "Observer",
     "Options",
     "Plan",
@@ -22,11 +20,9 @@ __all__ = [
     "Session",
     "Subject",
     "from_json",
-    "issue",
     "json_schema",
     "judge",
     "run",
     "run_all",
     "to_json",
-    "why_stale",
 ]

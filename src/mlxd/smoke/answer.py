@@ -13,6 +13,9 @@ from typing import Any
 from .faults import Category, Fault
 from .server import Reply
 
+# A time in seconds has fewer digits than this until the year 5138; one in milliseconds has more.
+LATEST_SECONDS = 10**11
+BOM = b"\xef\xbb\xbf"
 FINISHES = ("stop", "length", "tool_calls", "content_filter")
 MARKUP = re.compile(
     r"</?think(?:ing)?>|</?tool_call>|</?tool_response>|<function[=_]|</function>|<parameter=|"
@@ -64,6 +67,8 @@ class Answer:
     finish: str | None = None
     why: str = ""
     usage: dict[str, Any] = field(default_factory=dict)
+    id: str = ""
+    model: str = ""
     complaints: list[str] = field(default_factory=list)
     first_token_s: float | None = None
     deltas: int = 0
@@ -171,7 +176,7 @@ def json_object(reply: Reply) -> dict[str, Any]:
             got=reply.exchange.response[:500],
         )
     try:
-        body = json.loads(reply.body)
+        body = json.loads(reply.body, parse_constant=_no_number)
     except ValueError as error:
         raise Fault(
             "wire_format", f"the body is not JSON: {error}", got=reply.exchange.response[:500]
@@ -181,6 +186,10 @@ def json_object(reply: Reply) -> dict[str, Any]:
     if body.get("error"):
         raise Fault("wire_format", f"HTTP 200 with an error in it: {body['error']}")
     return body
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def read_whole(reply: Reply) -> Answer:
@@ -198,9 +207,15 @@ def read_whole(reply: Reply) -> Answer:
     answer.reasoning = _reasoning(message)
     answer.why = _why(choice)
     answer.usage = body["usage"] if isinstance(body.get("usage"), dict) else {}
-    answer.calls = [_call(one) for one in message.get("tool_calls") or []]
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise Fault("wire_format", f"tool_calls is {type(calls).__name__}, not a list")
+    answer.calls = [_call(one) for one in calls]
+    answer.id, answer.model = str(body.get("id") or ""), str(body.get("model") or "")
     answer.complaints = _complaints_whole(body, choice, message)
     answer.complaints += usage_complaints(body.get("usage"))
+    if reply.body.startswith(BOM):
+        answer.complaints.append("the body begins with a byte order mark")
     return answer
 
 
@@ -237,8 +252,7 @@ def _complaints_whole(
         found.append(f"object is {body.get('object')!r}, not 'chat.completion'")
     if not isinstance(body.get("id"), str) or not body["id"]:
         found.append("id is missing")
-    if not isinstance(body.get("created"), int):
-        found.append(f"created is {body.get('created')!r}, not a time in seconds")
+    found += created_complaints(body.get("created"))
     if not isinstance(body.get("model"), str):
         found.append("model is missing")
     if choice.get("index") != 0:
@@ -250,6 +264,12 @@ def _complaints_whole(
     return found
 
 
+def created_complaints(created: Any) -> list[str]:
+    if isinstance(created, int) and 0 <= created < LATEST_SECONDS:
+        return []
+    return [f"created is {created!r}, not a time in seconds"]
+
+
 def usage_complaints(usage: Any) -> list[str]:
     if not isinstance(usage, dict):
         return ["usage is missing"]
@@ -259,4 +279,14 @@ def usage_complaints(usage: Any) -> list[str]:
     prompt, completion, total = (int(count or 0) for count in counts)
     if total != prompt + completion:
         return [f"usage: {prompt} prompt + {completion} completion tokens are not {total} in total"]
-    return ["usage: a prompt of no tokens"] if prompt == 0 else []
+    if prompt == 0:
+        return ["usage: a prompt of no tokens"]
+    return [*_part_of(usage, "prompt", "cached"), *_part_of(usage, "completion", "reasoning")]
+
+
+def _part_of(usage: dict[str, Any], whole: str, part: str) -> list[str]:
+    details = usage.get(f"{whole}_tokens_details")
+    count = details.get(f"{part}_tokens") if isinstance(details, dict) else None
+    if count is None or (isinstance(count, int) and 0 <= count <= usage[f"{whole}_tokens"]):
+        return []
+    return [f"usage: {count} {part} tokens of {usage[f'{whole}_tokens']} {whole} tokens"]

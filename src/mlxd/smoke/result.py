@@ -41,6 +41,13 @@ class Round(msgspec.Struct, kw_only=True, omit_defaults=True):
     exchanges: list[Exchange] = []
 
 
+class Accused(msgspec.Struct, frozen=True):
+    """Whose fault a failure against an mlxd is, and what shows it."""
+
+    who: Literal["gateway", "engine", "gateway or engine", "template", "model"]
+    why: str
+
+
 class CheckResult(msgspec.Struct, kw_only=True):
     id: str
     suite: str
@@ -54,6 +61,7 @@ class CheckResult(msgspec.Struct, kw_only=True):
     reason: str = ""
     category: Category | None = None
     rounds: list[Round] = []
+    accused: Accused | None = None
 
     @property
     def judged(self) -> list[Round]:
@@ -84,6 +92,8 @@ class Target(msgspec.Struct, kw_only=True):
     started_by_us: bool = False
     command: list[str] = []
     listed: dict[str, Any] = {}
+    # What else the server lists.
+    others: list[str] = []
     # What mlxd's /status says of the engine: versions, device, dtype. Empty for other servers.
     engine: dict[str, Any] = {}
 

@@ -17,6 +17,7 @@ from .check import Check, Options, Probe
 from .checks import SUITES
 from .faults import Fault, Skip
 from .nonce import Nonces
+from .reach import Refused, listed, pick
 from .result import CheckResult, Exchange, Round, Run, Target, Verdict
 from .server import Server
 from .statistics import AUTO_MARK, AUTO_MOST
@@ -49,6 +50,7 @@ class Observer(Protocol):
     def starting(self, model: str) -> None: ...
     def run_began(self, target: Target, results: Sequence[CheckResult]) -> None: ...
     def check_began(self, result: CheckResult) -> None: ...
+    def waiting(self, told: str) -> None: ...
     def round_ended(self, result: CheckResult) -> None: ...
     def check_ended(self, result: CheckResult) -> None: ...
     def run_ended(self, run: Run) -> None: ...
@@ -60,6 +62,7 @@ class Silent:
     def starting(self, model: str) -> None: ...
     def run_began(self, target: Target, results: Sequence[CheckResult]) -> None: ...
     def check_began(self, result: CheckResult) -> None: ...
+    def waiting(self, told: str) -> None: ...
     def round_ended(self, result: CheckResult) -> None: ...
     def check_ended(self, result: CheckResult) -> None: ...
     def run_ended(self, run: Run) -> None: ...
@@ -71,19 +74,28 @@ class _Over(Exception):
 
 class Runner:
     def __init__(
-        self, target: Target, plan: Plan, observer: Observer, *, api_key: str | None = None
+        self,
+        target: Target,
+        plan: Plan,
+        observer: Observer,
+        *,
+        api_key: str | None = None,
+        insecure: bool = False,
     ) -> None:
         self.target = target
         self._plan = plan
         self._observer = observer
         self._nonces = Nonces()
+        self._notes: dict[str, float] = {}
         self._key = api_key
+        self._insecure = insecure
         self._checks = plan.checks()
         self._results = [self._blank(check) for check in self._checks]
         self._started = datetime.now(UTC)
         self._began = perf_counter()
         self._used = time.process_time()
         self._cut = ""
+        self._refused = ""
         self._task: asyncio.Task[None] | None = None
         self._wedged = 0
 
@@ -117,7 +129,7 @@ class Runner:
     def not_run(self, why: str) -> Run:
         """The report of a run that could not even begin."""
         for result in self._results:
-            result.reason = f"not reached: {why}"
+            result.reason = f"not reached: {why.partition(chr(10))[0]}"
         run = self._whole()
         run.error = why
         self._observer.run_ended(run)
@@ -129,6 +141,7 @@ class Runner:
             api_key=self._key,
             timeout=self._plan.options.timeout,
             local=self.target.started_by_us,
+            insecure=self._insecure,
         )
         try:
             await self._learn(server)
@@ -144,14 +157,14 @@ class Runner:
     async def _learn(self, server: Server) -> None:
         """Which model, and what is said of it. A list that can't be read is the checks' matter."""
         try:
-            reply = await server.send("GET", "/v1/models")
-            data = json.loads(reply.body)["data"]
-        except (Fault, ValueError, KeyError, TypeError):
-            data = []
-        self.target.server = self.target.server or (
-            "" if not data else str(reply.exchange.headers.get("server", ""))
-        )
-        found = _pick(data, self.target.model)
+            data, reply = await listed(server)
+        except Refused as refused:
+            self._refused = str(refused)
+            raise _Over(self._refused) from None
+        named = reply.exchange.headers.get("server", "") if reply and data else ""
+        self.target.server = self.target.server or named
+        found = pick(data, self.target.model)
+        self.target.others = [str(one["id"]) for one in data if one is not found and "id" in one]
         self.target.listed = {name: found[name] for name in found if name != "object"}
         self.target.model = self.target.model or str(found.get("id") or "")
         self.target.engine = await _engine(server, str(found.get("id") or ""))
@@ -188,7 +201,14 @@ class Runner:
 
     async def _round(self, server: Server, check: Check, result: CheckResult, number: int) -> None:
         probe = Probe(
-            server, self.target.model, self._plan.options, self._nonces, self.target.listed, number
+            server,
+            self.target.model,
+            self._plan.options,
+            self._nonces,
+            self.target.listed,
+            number,
+            self._notes,
+            self._observer.waiting,
         )
         began = perf_counter()
 
@@ -267,7 +287,8 @@ class Runner:
                 "machine": platform.machine(),
             },
             checks=self._results,
-            cut_short=self._cut,
+            cut_short="" if self._refused else self._cut,
+            error=self._refused,
             own_seconds=round(time.process_time() - self._used, 3),
         )
 
@@ -275,28 +296,13 @@ class Runner:
 async def _engine(server: Server, model: str) -> dict[str, Any]:
     try:
         reply = await server.send("GET", "/status")
-        engine = json.loads(reply.body)["engines"][model]
-        return {name: engine[name] for name in ("versions", "device", "dtype") if name in engine}
+        told = json.loads(reply.body)
+        engine = told["engines"][model]
+        found = {name: engine[name] for name in ("versions", "device", "dtype") if name in engine}
+        begun = [one["at"] for one in engine["history"] if one["state"] == "starting"]
+        return found | {"data_dir": told.get("data_dir"), "started_at": max(begun, default=None)}
     except (Fault, ValueError, KeyError, TypeError):
         return {}
-
-
-def _pick(data: Any, wanted: str) -> dict[str, Any]:
-    listed = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
-    if wanted:
-        return next(
-            (
-                one
-                for one in listed
-                if wanted in (one.get("id"), one.get("path"), *(one.get("aliases") or ()))
-            ),
-            {},
-        )
-    for one in listed:
-        told = one.get("capabilities")
-        if not isinstance(told, list) or not told or "text" in told:
-            return one
-    return listed[0] if listed else {}
 
 
 def _short(exchange: Exchange) -> Exchange:

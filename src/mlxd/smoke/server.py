@@ -1,10 +1,11 @@
 """The server under test: sends requests within time limits and keeps what really came back."""
 
 import asyncio
+import copy
 import json
 import shlex
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -17,6 +18,7 @@ from .result import Exchange
 # Of one response; enough for any answer that a check asks for, and a leak can't fill the memory.
 KEPT_BYTES = 256_000
 CONNECT_S = 5.0
+VERSION = "/v1"
 ALIVE_S = 5.0
 
 
@@ -27,6 +29,8 @@ class Reply:
     exchange: Exchange
     began: float
     content_type: str = ""
+    # The server says that the connection stays open.
+    kept: bool = True
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
 
     @property
@@ -46,20 +50,40 @@ class Server:
         api_key: str | None = None,
         timeout: float = 120.0,
         local: bool = False,
+        insecure: bool = False,
     ) -> None:
-        """`url` with or without /v1. `local`: a server of ours, so no proxy is asked."""
+        """`url` with or without /v1. `local`: a server of ours, so no proxy is asked. `insecure`:
+        any certificate of its will do."""
         self.base = url.rstrip("/").removesuffix("/v1")
         if "://" not in self.base:
             self.base = f"http://{self.base}"
         self.timeout = timeout
         self._key = api_key
-        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx2.AsyncClient(
+        self._local = local
+        self._insecure = insecure
+        self.connections = 0
+        # Kept connections that ended under a request, which was then answered over another.
+        self.drops = 0
+        # Before every path, unless the server has its own root.
+        self.version = VERSION
+        self._client = self._make_client(None)
+
+    def _make_client(self, connections: int | None) -> httpx2.AsyncClient:
+        headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
+        return httpx2.AsyncClient(
             headers=headers,
             timeout=httpx2.Timeout(None, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=None),
-            trust_env=not local,
+            limits=httpx2.Limits(max_connections=connections),
+            trust_env=not self._local,
+            # To load the authorities takes longer than an answer, and nothing follows a redirect.
+            verify=self.base.startswith("https:") and not self._insecure,
         )
+
+    def with_one_connection(self) -> "Server":
+        other = copy.copy(self)
+        other.connections = other.drops = 0
+        other._client = self._make_client(1)
+        return other
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -68,7 +92,7 @@ class Server:
         """Whether anything answers."""
         try:
             async with asyncio.timeout(ALIVE_S):
-                await self._client.get(f"{self.base}/v1/models")
+                await self._client.get(f"{self.base}{self.version}/models")
         except (TimeoutError, httpx2.TransportError):
             return False
         return True
@@ -85,7 +109,9 @@ class Server:
         self, method: str, path: str, body: Any = None, *, raw: bytes = b""
     ) -> AsyncIterator[tuple[Reply, AsyncIterator[bytes]]]:
         """The reply as it arrives; leaving early closes the connection."""
-        url = self.base + path
+        url = self.base + self.version + path.removeprefix(VERSION)
+        if not path.startswith(VERSION):
+            url = self.base + path
         data = raw or (json.dumps(body, ensure_ascii=False).encode() if body is not None else b"")
         exchange = Exchange(
             method=method,
@@ -97,12 +123,14 @@ class Server:
         reply = Reply(exchange, began)
         headers = {"content-type": "application/json"} if data else {}
         try:
-            async with (
-                asyncio.timeout(self.timeout),
-                self._client.stream(method, url, content=data or None, headers=headers) as response,
-            ):
+            async with asyncio.timeout(self.timeout), AsyncExitStack() as stack:
+                asked = {"method": method, "url": url, "content": data or None, "headers": headers}
+                response = await self._response(stack, asked)
                 exchange.status = response.status_code
                 exchange.headers = _shown(response.headers)
+                reply.kept = response.http_version == "HTTP/1.1" and (
+                    "close" not in response.headers.get("connection", "").lower()
+                )
                 reply.content_type = response.headers.get("content-type", "")
                 yield reply, self._pieces(response, reply)
         except TimeoutError:
@@ -110,6 +138,11 @@ class Server:
             raise FaultyExchange("timeout", exchange.error, exchange) from None
         except httpx2.ConnectError as error:
             exchange.error = f"no connection to {url}: {_words(error)}"
+            if "CERTIFICATE_VERIFY_FAILED" in _words(error):
+                exchange.error = (
+                    f"{self.base} has a TLS certificate that nobody vouches for; give its "
+                    "authority in SSL_CERT_FILE, or trust it unseen with --insecure"
+                )
             raise FaultyExchange("server_down", exchange.error, exchange, error=True) from error
         except httpx2.TimeoutException as error:
             exchange.error = f"no connection to {url} within {CONNECT_S:.0f} s"
@@ -125,6 +158,33 @@ class Server:
             if reply.pieces:
                 exchange.first_byte_seconds = round(reply.pieces[0][0] - began, 4)
             exchange.response = reply.body.decode(errors="replace")
+
+    async def _response(self, stack: AsyncExitStack, asked: dict[str, Any]) -> httpx2.Response:
+        """Asked again where a connection that carried earlier answers ends without a byte of this
+        one: it may have been closed as the request was sent, and every good client does so."""
+        broken: httpx2.TransportError | None = None
+        dropped = 0
+        while True:
+            opened: list[str] = []
+
+            async def trace(event: str, _: Any, opened: list[str] = opened) -> None:
+                if event == "connection.connect_tcp.started":
+                    opened.append(event)
+                    self.connections += 1
+
+            try:
+                stream = self._client.stream(**asked, extensions={"trace": trace})
+                response = await stack.enter_async_context(stream)
+                self.drops += dropped
+                return response
+            except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError) as error:
+                if opened:
+                    raise
+                broken = error
+                dropped += 1
+            except httpx2.ConnectError as error:
+                # Where it was there a moment ago, this request broke, and took the server along.
+                raise broken or error from None
 
     async def _pieces(self, response: httpx2.Response, reply: Reply) -> AsyncIterator[bytes]:
         size = 0

@@ -25,6 +25,8 @@ class Subject(msgspec.Struct, kw_only=True, frozen=True):
     model: str = ""
     model_id: str = ""
     api_key: str | None = None
+    # Trust any TLS certificate.
+    insecure: bool = False
 
     def target(self) -> Target:
         name = self.name or self.url.split("://")[-1] or self.model or "mlxd"
@@ -57,7 +59,13 @@ class Session:
 
     async def _judge(self, subject: Subject) -> Run:
         target = subject.target()
-        runner = Runner(target, self._plan, self._observer, api_key=subject.api_key)
+        runner = Runner(
+            target,
+            self._plan,
+            self._observer,
+            api_key=subject.api_key,
+            insecure=subject.insecure,
+        )
         async with AsyncExitStack() as stack:
             problem = ""
             if not subject.url and not self._cut:

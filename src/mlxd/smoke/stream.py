@@ -1,31 +1,68 @@
 """A streamed answer: its events, what they add up to, and where they break the contract."""
 
 import json
+import re
+from collections.abc import Iterator
+from time import perf_counter
 from typing import Any
 
-from .answer import FINISHES, Answer, Call, refuse_errors, usage_complaints
+from .answer import (
+    BOM,
+    FINISHES,
+    Answer,
+    Call,
+    created_complaints,
+    refuse_errors,
+    usage_complaints,
+)
 from .faults import Fault
 from .server import Reply
 
+DONE = "[DONE]"
+_ENDS = re.compile(rb"\r\n|\n|\r")
 
-def events(reply: Reply) -> list[tuple[float, str]]:
-    """The data of every event with the time at which it was complete."""
+FIELDS = ("data", "event", "id", "retry")
+
+
+def events(reply: Reply) -> tuple[list[tuple[float, str]], list[str]]:
+    """The data of every event with the time at which it was complete; and what a strict reader
+    would trip over."""
     found: list[tuple[float, str]] = []
-    rest = b""
+    complaints: list[str] = []
     data: list[str] = []
-    for time, piece in reply.pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        for raw in lines:
-            line = raw.removesuffix(b"\r").decode(errors="replace")
-            if not line and data:
+    for time, line in _lines(reply):
+        if not line:
+            if data:
                 found.append((time, "\n".join(data)))
                 data = []
-            elif line.startswith("data:"):
-                data.append(line[5:].removeprefix(" "))
-    if data or rest.strip():
-        cut = "\n".join([*data, rest.decode(errors="replace")])
+            continue
+        name, _, value = line.partition(":")
+        if name == "data":
+            data.append(value.removeprefix(" "))
+        elif name and name not in FIELDS:
+            complaints.append(f"a line that is no field of an event stream: {line[:60]!r}")
+        if found and found[-1][1] == DONE and name:
+            complaints.append("something comes after [DONE]")
+    if data:
+        cut = "\n".join(data)
         raise Fault("wire_format", "the stream ends in the middle of an event", got=cut[:500])
-    return found
+    if reply.body.startswith(BOM):
+        complaints.append("the stream begins with a byte order mark")
+    return found, complaints
+
+
+def _lines(reply: Reply) -> Iterator[tuple[float, str]]:
+    """A line ends with CR, LF or both, and what comes in one piece may end in the middle of it."""
+    rest = b""
+    for time, piece in reply.pieces:
+        rest += piece
+        held = rest.endswith(b"\r")
+        *lines, rest = _ENDS.split(rest[:-1] if held else rest)
+        rest += b"\r" if held else b""
+        for raw in lines:
+            yield time, raw.removeprefix(BOM).decode(errors="replace")
+    for raw in _ENDS.split(rest) if rest else ():
+        yield perf_counter(), raw.decode(errors="replace")
 
 
 def read_stream(reply: Reply) -> Answer:
@@ -48,22 +85,22 @@ class _Folding:
         self._saw_content = False
         self._calls: dict[int, dict[str, Any]] = {}
         self._ids: set[Any] = set()
+        self._models: set[str] = set()
+        self._spoken = False
         self._finishes: list[str] = []
         self._usages: list[Any] = []
         self._began: float | None = None
 
     def answer(self) -> Answer:
-        found = events(self._reply)
-        complain = self._answer.complaints.append
+        found, complaints = events(self._reply)
         if not found:
             raise Fault("wire_format", "the stream has no events")
-        done = [place for place, (_, data) in enumerate(found) if data == "[DONE]"]
-        if not done:
-            complain("the stream has no [DONE] at its end")
-        elif done[0] != len(found) - 1:
-            complain("something comes after [DONE]")
+        for text in complaints:
+            self._complain(text)
+        if not any(data == DONE for _, data in found):
+            self._complain("the stream has no [DONE] at its end")
         for time, data in found:
-            if data != "[DONE]":
+            if data != DONE:
                 self._take(time, data)
         self._finish()
         return self._answer
@@ -78,6 +115,9 @@ class _Folding:
         if chunk.get("error"):
             raise Fault("server_down", f"an error ended the stream: {chunk['error']}")
         self._ids.add(chunk.get("id"))
+        self._models.add(str(chunk.get("model") or ""))
+        for text in created_complaints(chunk.get("created")):
+            self._complain(text)
         if chunk.get("object") != "chat.completion.chunk":
             self._complain(f"a chunk's object is {chunk.get('object')!r}")
         if chunk.get("usage"):
@@ -90,15 +130,21 @@ class _Folding:
         delta = choice.get("delta") or {}
         if choice.get("index") != 0:
             self._complain(f"a choice's index is {choice.get('index')!r}")
-        if self._finishes and (delta.get("content") or delta.get("tool_calls")):
-            self._complain("text or calls come after finish_reason")
+        if not self._spoken and delta.get("role") != "assistant":
+            self._complain(f"the first delta's role is {delta.get('role')!r}, not 'assistant'")
+        self._spoken = True
         content = delta.get("content")
+        if content is not None and not isinstance(content, str):
+            kind = type(content).__name__
+            raise Fault("wire_format", f"a delta's content is {kind}, not a string", got=str(delta))
         if isinstance(content, str):
             self._saw_content = True
             self._content.append(content)
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
         answer.reasoning += reasoning
         calls = delta.get("tool_calls") or ()
+        if self._finishes and (content or reasoning or calls):
+            self._complain("text or calls come after finish_reason")
         if content or reasoning or calls:
             answer.deltas += 1
             if self._began is None:
@@ -114,7 +160,9 @@ class _Folding:
         index = delta.get("index")
         if not isinstance(index, int):
             self._complain("a tool call's delta has no index")
-            index = len(self._calls)
+            # Whoever leaves it out means the last call, or a new one where there is a name.
+            named = (delta.get("function") or {}).get("name")
+            index = max(self._calls, default=-1) + bool(named or not self._calls)
         known = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
         function = delta.get("function") or {}
         if delta.get("id"):
@@ -142,6 +190,12 @@ class _Folding:
             answer.calls.append(Call(call["id"], call["name"], call["arguments"]))
         if len(self._ids) != 1 or not all(self._ids):
             self._complain(f"the chunks of one stream have {len(self._ids)} ids, some may be empty")
+        answer.model = max(self._models)
+        if "" in self._models:
+            self._complain("a chunk names no model")
+        if len(self._models) > 1:
+            self._complain("the chunks of one stream name different models")
+        answer.id = str(min(map(str, self._ids)))
         if len(self._finishes) != 1:
             self._complain(f"finish_reason comes {len(self._finishes)} times, not once")
         if self._finishes:
@@ -150,7 +204,8 @@ class _Folding:
                 self._complain(f"finish_reason is {answer.finish!r}")
         if self._usages:
             answer.usage = self._usages[-1] if isinstance(self._usages[-1], dict) else {}
-            for text in usage_complaints(self._usages[-1]):
+            # Some tell it with every chunk.
+            for text in (text for one in self._usages for text in usage_complaints(one)):
                 self._complain(text)
         else:
             self._complain("no usage, though stream_options.include_usage asked for it")

@@ -24,7 +24,8 @@ def conclude(result: CheckResult, *, auto: bool = False, cut: str = "") -> None:
         result.verdict = "SKIPPED"
         result.reason = cut or next((one.message for one in result.rounds), "not reached")
         return
-    whole = auto or len(result.rounds) >= result.planned
+    # A round that was cut off is there too, but shows nothing.
+    whole = auto or len(judged) >= result.planned
     if failed and _lost(result, failed, auto=auto):
         result.verdict = "FAIL"
     elif errors:
@@ -40,6 +41,8 @@ def conclude(result: CheckResult, *, auto: bool = False, cut: str = "") -> None:
             f"inconclusive: {result.passed} of {len(judged)} rounds, so the true rate lies "
             f"between {low:.2f} and {high:.2f}"
         )
+    elif not auto and result.passed < result.mark * len(judged):
+        result.verdict = "FAIL"
     else:
         result.verdict = "PASS"
 

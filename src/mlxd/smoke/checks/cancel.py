@@ -16,6 +16,7 @@ LONG_TOKENS = 4000
 SLACK_FACTOR = 3.0
 SLACK_S = 2.0
 LEAVES_AFTER_S = 0.3
+LEAVES_AFTER_BYTES = 500
 CLIENTS = 8
 
 FREE = ("a short answer as quickly as before", "短回答与之前一样快")
@@ -70,9 +71,9 @@ async def storm(probe: Probe) -> str:
         body = probe.body(LONG, stream=True, max_tokens=LONG_TOKENS)
         async with probe.server.open("POST", CHAT, body) as (_, pieces):
             read = 0
-            async for _ in pieces:
-                read += 1
-                if read > number:
+            async for piece in pieces:
+                read += len(piece)
+                if read > number * LEAVES_AFTER_BYTES:
                     break
 
     async def stay(number: int) -> None:

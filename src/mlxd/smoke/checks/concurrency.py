@@ -4,7 +4,9 @@ import asyncio
 
 from ..answer import Answer
 from ..check import Probe, Suite, echo
-from ..faults import Fault
+from ..faults import Fault, Skip
+from ..pictures import COLOURS, shape
+from .vision import about_colour
 
 suite = Suite("concurrency", ("Many clients at once", "并发请求"))
 
@@ -62,3 +64,33 @@ async def right(probe: Probe) -> str:
         told = f"{len(wrong)} of {CLIENTS} answers are wrong, such as the one to {wrong[0][0]}"
         raise Fault("wrong_answer", told, got=wrong[0][1])
     return f"{CLIENTS} right answers"
+
+
+@suite.behaviour(
+    "pictures",
+    ("Nobody is told of another's picture", "图片互不串扰"),
+    (f"{len(COLOURS)} clients, each with its own colour", f"{len(COLOURS)} 个客户端各得其颜色"),
+    rounds=3,
+    mark=0.3,
+)
+async def pictures(probe: Probe) -> str:
+    if probe.can("vision") is False:
+        raise Skip("the server says that this model does not see")
+    colours = probe.nonces.sample(tuple(COLOURS), len(COLOURS))
+
+    async def one(colour: str) -> Answer:
+        return await probe.chat(about_colour(shape(colour, probe.nonces)), optional="pictures")
+
+    tasks = [asyncio.create_task(one(colour)) for colour in colours]
+    try:
+        answers = await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    said = [answer.said().lower() for answer in answers]
+    for own, text in zip(colours, said, strict=True):
+        if [name for name in COLOURS if name in text] != [own]:
+            told = f"of {len(colours)} clients at once, the one with the {own} shape was told this"
+            raise Fault("wrong_answer", told, got=text)
+    return ", ".join(colours)

@@ -6,11 +6,14 @@ from typing import Any
 from ..answer import json_object, refuse_errors
 from ..check import Probe, Suite, skip_if_lacking
 from ..faults import Fault, Skip
+from ..nonce import ITEMS
 
 suite = Suite("embeddings", ("Embeddings", "向量嵌入"))
 
 # Cosine. A batch may round otherwise than a text alone.
 SAME = 0.99
+# Vectors are of length 1, as with OpenAI, so that a product is a cosine; half precision rounds.
+ROUNDING = 0.02
 
 
 @suite.contract(
@@ -20,17 +23,25 @@ SAME = 0.99
 )
 async def vectors(probe: Probe) -> str:
     one, other = f"A {probe.nonces.word()} in the garden", f"验证码 {probe.nonces.code()}"
-    alone = (await _embed(probe, one))[0]
-    both = await _embed(probe, [other, one])
-    if len(both) != 2:
-        raise Fault("wire_format", f"{len(both)} vectors for two texts")
-    if {len(alone), len(both[0]), len(both[1])} != {len(alone)} or not alone:
+    last = f"{probe.nonces.choice(ITEMS)} {probe.nonces.number()}"
+    alone, end = (await _embed(probe, one))[0], (await _embed(probe, last))[0]
+    both = await _embed(probe, [other, one, f"The {probe.nonces.word()}", last])
+    if len(both) != 4:
+        raise Fault("wire_format", f"{len(both)} vectors for 4 texts")
+    if {len(end), *map(len, both)} != {len(alone)} or not alone:
         raise Fault("wire_format", "the vectors have different lengths, or none")
-    if _cosine(alone, both[1]) < SAME:
+    if _cosine(alone, both[1]) < SAME or _cosine(end, both[3]) < SAME:
         told = "the same text has another vector in a batch; is their order right?"
         raise Fault("wrong_answer", told)
     if _cosine(both[0], both[1]) > 0.9999:
         raise Fault("wrong_answer", "two different texts have the same vector")
+    long = (await _embed(probe, " ".join([one] * 20)))[0]
+    if len(long) != len(alone):
+        told = f"a short text has {len(alone)} numbers, a long one {len(long)}"
+        raise Fault("wire_format", told)
+    for vector in (alone, *both, long):
+        if abs((length := math.hypot(*vector)) - 1) > ROUNDING:
+            raise Fault("wrong_answer", f"a vector's length is {length:.2f}, not 1")
     return f"{len(alone)} numbers"
 
 

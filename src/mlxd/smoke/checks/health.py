@@ -1,10 +1,15 @@
 """The server is there, lists the model, and its answers have the form that clients rely on."""
 
-from ..answer import json_object, refuse_errors
-from ..check import Probe, Suite, echo
+import contextlib
+from time import perf_counter
+
+from ..answer import json_object, read_whole, refuse_errors
+from ..check import CHAT, USAGE_WRONG, Probe, Suite, echo
 from ..faults import Fault
 
 suite = Suite("health", ("The server answers", "服务可用"))
+
+REQUESTS = 3
 
 
 @suite.contract(
@@ -40,8 +45,61 @@ async def models(probe: Probe) -> str:
 )
 async def answer(probe: Probe) -> str:
     found = await probe.chat(echo(probe.nonces.code()))
-    if found.complaints:
-        raise Fault("wire_format", "; ".join(found.complaints))
+    began = perf_counter()
+    again = await probe.chat(echo(probe.nonces.code()))
+    probe.notes["first"] = perf_counter() - began
+    wrong = [*found.complaints, *probe.not_its_model(found)]
+    if found.id and found.id == again.id:
+        wrong.append(f"two answers have the same id, {found.id!r}")
+    if wrong:
+        raise Fault("wire_format", "; ".join(wrong))
     if found.content is None and not found.calls:
         raise found.empty()
     return f"finish_reason {found.finish}, usage {found.usage.get('total_tokens')}"
+
+
+@suite.contract(
+    "keep-alive",
+    ("One connection carries several requests", "同一连接可发送多个请求"),
+    ("every answer whole, or the end of the connection announced", "回答完整，或声明关闭连接"),
+)
+async def keep_alive(probe: Probe) -> str:
+    async with contextlib.aclosing(probe.server.with_one_connection()) as alone:
+        for number in range(1, REQUESTS + 1):
+            body = probe.body(echo(probe.nonces.code()))
+            reply = await probe.send("POST", CHAT, body, by=alone)
+            read_whole(reply)
+            if reply.kept and alone.connections >= number > 1:
+                told = "the server closes the connection after an answer without saying so"
+                raise Fault("wire_format", told)
+    return f"{REQUESTS} requests"
+
+
+@suite.contract(
+    "usage",
+    ("Usage counts what was sent and said", "用量统计与内容相符"),
+    ("more tokens for a longer prompt", "更长的提示计入更多词元"),
+)
+async def usage(probe: Probe) -> str:
+    try:
+        return await _counted(probe)
+    except Fault:
+        probe.notes[USAGE_WRONG] = 1
+        raise
+
+
+async def _counted(probe: Probe) -> str:
+    short = await probe.chat(echo(probe.nonces.code()))
+    codes = " ".join(probe.nonces.code() for _ in range(6))
+    long = await probe.chat(echo(f"{codes} {codes}"))
+    one, other = short.usage.get("prompt_tokens"), long.usage.get("prompt_tokens")
+    if not isinstance(one, int) or not isinstance(other, int):
+        raise Fault("wire_format", "usage has no count of the prompt's tokens")
+    if other <= one:
+        raise Fault(
+            "wire_format", f"usage: {one} tokens for a short prompt, {other} for a long one"
+        )
+    for found in (short, long):
+        if found.text and not found.completion_tokens:
+            raise Fault("wire_format", "usage: an answer of no tokens, though there is text")
+    return f"{one} and {other} tokens"

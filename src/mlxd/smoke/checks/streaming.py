@@ -1,11 +1,20 @@
 """A stream says the same as a whole answer, in the form that clients fold together."""
 
-from ..check import Probe, Suite, echo
+from ..check import STREAMS_BROKEN, Probe, Suite, echo
 from ..faults import Fault
 from ..scenes import scene
 from .tool_loop import only_call
 
 suite = Suite("streaming", ("Streams", "流式输出"))
+
+LONG = "Count from 1 to 40, separated by commas."
+LONG_TOKENS = 64
+# What is over sooner, or has fewer tokens, came too quickly to say how.
+LEAST_S = 0.25
+LEAST_TOKENS = 20
+# Of the time of a whole stream: later than this, its first word was held back.
+LATEST_FIRST = 0.9
+TRIES = 3
 
 
 @suite.contract(
@@ -15,6 +24,14 @@ suite = Suite("streaming", ("Streams", "流式输出"))
     rounds=2,
 )
 async def same(probe: Probe) -> str:
+    try:
+        return await _same(probe)
+    except Fault:
+        probe.notes[STREAMS_BROKEN] = 1
+        raise
+
+
+async def _same(probe: Probe) -> str:
     asked = echo(f"{probe.nonces.code()} {probe.nonces.word()} {probe.nonces.code()}")
     whole = await probe.chat(asked, temperature=0)
     whole.said()
@@ -41,7 +58,8 @@ async def same(probe: Probe) -> str:
 async def form(probe: Probe) -> str:
     found = await probe.stream(echo(probe.nonces.code()))
     about_usage = [text for text in found.complaints if "usage" in text]
-    if wrong := [text for text in found.complaints if text not in about_usage]:
+    wrong = [text for text in found.complaints if text not in about_usage]
+    if wrong := wrong + probe.not_its_model(found):
         raise Fault("wire_format", "; ".join(wrong))
     if found.content is None and not found.calls:
         raise found.empty()
@@ -78,6 +96,25 @@ async def tools(probe: Probe) -> str:
     probe.expect(f"{made.name}({made.arguments})")
     found = await probe.stream(made.request, tools=[made.tool])
     only_call(found, made)
-    if wrong := [text for text in found.complaints if "tool call" in text]:
-        raise Fault("wire_format", "; ".join(wrong))
+    if found.complaints:
+        raise Fault("wire_format", "; ".join(found.complaints))
     return found.calls[0].raw_arguments
+
+
+@suite.contract(
+    "live",
+    ("Words come as they are made", "边生成边输出"),
+    ("the first word long before the last", "首个词元远早于最后一个"),
+)
+async def live(probe: Probe) -> str:
+    share = 1.0
+    for _ in range(TRIES):
+        found = await probe.stream(LONG, temperature=0, max_tokens=LONG_TOKENS)
+        took = probe.exchanges[-1].seconds
+        if took < LEAST_S or (found.completion_tokens or 0) < LEAST_TOKENS:
+            return f"{took:.2f} s for all of it, too quick to tell"
+        share = min(share, (found.first_token_s or took) / took)
+        if share < LATEST_FIRST:
+            return f"the first word after {share:.0%} of the time"
+    told = f"the stream is held back: its first word came after {share:.0%} of its time"
+    raise Fault("wire_format", told)

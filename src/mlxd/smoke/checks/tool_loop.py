@@ -9,6 +9,9 @@ from ..scenes import Scene, scene
 
 suite = Suite("tool-loop", ("Calls a tool and uses its result", "调用工具并使用结果"))
 
+# How no text at all is written where it became a string on its way.
+NOTHING = ("None", "null", "undefined")
+
 
 @suite.behaviour(
     "loop",
@@ -22,7 +25,7 @@ suite = Suite("tool-loop", ("Calls a tool and uses its result", "调用工具并
 )
 async def loop(probe: Probe) -> str:
     made = scene(probe.nonces, probe.number)
-    probe.expect(f"{made.name}({made.arguments}), then {made.value}")
+    probe.expect(f"{made.name}({made.arguments}) → {made.value}")
     messages: list[dict[str, Any]] = [{"role": "user", "content": made.request}]
     first = await probe.chat(messages, tools=[made.tool])
     only_call(first, made)
@@ -37,7 +40,7 @@ async def loop(probe: Probe) -> str:
             "the tool's answer is there, and it calls a tool again",
             got=str(second.calls),
         )
-    return f"{made.name}, then {containing(second, made.value)}"
+    return f"{made.name} → {containing(second, made.value)}"
 
 
 def only_call(answer: Answer, made: Scene) -> None:
@@ -45,6 +48,9 @@ def only_call(answer: Answer, made: Scene) -> None:
     if not answer.calls:
         raise text_instead_of_call(answer)
     answer.clean()
+    if answer.text.strip() in NOTHING:
+        told = f"the text beside the call is the word {answer.text.strip()}"
+        raise Fault("wire_format", told, got=answer.text)
     if len(answer.calls) > 1:
         raise Fault("wrong_tool_call", "more than one call", got=str(answer.calls))
     call = answer.calls[0]

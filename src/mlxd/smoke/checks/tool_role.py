@@ -1,8 +1,9 @@
 """It reads what a tool answered."""
 
+import json
 from typing import Any
 
-from ..check import Probe, Suite, exactly
+from ..check import Probe, Suite, containing, exactly
 from ..scenes import scene
 
 suite = Suite("tool-role", ("Reads a tool's result", "读取工具结果"))
@@ -25,3 +26,23 @@ async def value(probe: Probe) -> str:
     ]
     answer = await probe.chat(messages, tools=[made.tool])
     return exactly(answer, probe.expect(made.value))
+
+
+@suite.behaviour(
+    "number",
+    ("A value that is a number", "数值类型的结果"),
+    ("the fresh number of the tool message", "工具消息中的新数值"),
+    rounds=3,
+    mark=0.6,
+)
+async def number(probe: Probe) -> str:
+    made = scene(probe.nonces, probe.number)
+    call = made.call(f"call_{probe.nonces.word()}")
+    value = probe.nonces.number()
+    result = json.dumps(dict.fromkeys(json.loads(made.result), value))
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": made.request},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": result},
+    ]
+    return containing(await probe.chat(messages, tools=[made.tool]), probe.expect(str(value)))

@@ -17,6 +17,11 @@ def _asking(text: str, picture: bytes) -> list[dict[str, Any]]:
     return [{"role": "user", "content": parts}]
 
 
+def about_colour(picture: bytes) -> list[dict[str, Any]]:
+    asked = f"What colour is the shape? Reply with one word of these: {', '.join(COLOURS)}."
+    return _asking(asked, picture)
+
+
 def _skip_if_blind(probe: Probe) -> None:
     if probe.can("vision") is False:
         raise Skip("the server says that this model does not see")
@@ -41,14 +46,13 @@ async def code(probe: Probe) -> str:
     "colour",
     ("Name the colour of a freshly drawn shape", "说出新画图形的颜色"),
     ("the one right colour", "正确的颜色"),
-    rounds=3,
+    rounds=4,
     mark=0.6,
 )
 async def colour(probe: Probe) -> str:
     _skip_if_blind(probe)
     wanted = probe.expect(probe.nonces.choice(tuple(COLOURS)))
-    asked = f"What colour is the shape? Reply with one word of these: {', '.join(COLOURS)}."
-    found = await probe.chat(_asking(asked, shape(wanted, probe.nonces)), optional="pictures")
+    found = await probe.either(about_colour(shape(wanted, probe.nonces)), optional="pictures")
     said = found.said()
     if [one for one in COLOURS if one in said.lower()] != [wanted]:
         raise Fault("wrong_answer", f"the shape is {wanted}", got=said)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ..result import Report, to_json
 from .html import html
 from .junit import junit
+from .lines import Lines
 from .markdown import failures, markdown
 from .terminal import Live, summary
 from .texts import Lang, Texts
@@ -23,4 +24,4 @@ RENDER: dict[str, tuple[str, Render]] = {
     "junit": (".xml", junit),
 }
 
-__all__ = ["RENDER", "Lang", "Live", "Texts", "failures", "markdown", "summary"]
+__all__ = ["RENDER", "Lang", "Lines", "Live", "Texts", "failures", "markdown", "summary"]

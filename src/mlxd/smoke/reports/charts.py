@@ -14,16 +14,18 @@ BAR_WIDTH = 26
 FIRST_BAR_S = 0.0625
 
 
-def strip(check: CheckResult) -> str:
+def strip(check: CheckResult, say: Texts) -> str:
     """A cell a round; what is under the pointer is told by its title."""
     width = max(1, len(check.rounds)) * (CELL + GAP)
     cells = "".join(
         f'<rect class="{one.verdict}" x="{place * (CELL + GAP)}" y="0" width="{CELL}" '
         f'height="{CELL}"><title>{one.number}: {one.verdict} {one.seconds:.2f} s '
-        f"{escape(one.message)}</title></rect>"
+        f"{escape(say.told(one.message))}</title></rect>"
         for place, one in enumerate(check.rounds)
     )
-    return f'<svg width="{width}" height="{CELL}" role="img">{cells}</svg>'
+    told = f"{check.passed}/{len(check.judged)} {say('passed')}"
+    label = f'role="img" aria-label="{escape(told)}"'
+    return f'<svg width="{width}" height="{CELL}" {label}>{cells}</svg>'
 
 
 def latency(run: Run, say: Texts) -> str:
@@ -68,7 +70,8 @@ def heat_map(report: Report, say: Texts) -> str:
             if check is not None:
                 parts.append(_heat(check, left + column * wide, y, wide - GAP, high - GAP, say))
     width, height = left + len(report.runs) * wide, top + len(ids) * high
-    return f'<svg width="{width}" height="{height}" role="img">{"".join(parts)}</svg>'
+    label = f'role="img" aria-label="{escape(say("compare"))}"'
+    return f'<svg width="{width}" height="{height}" {label}>{"".join(parts)}</svg>'
 
 
 def _heat(check: CheckResult, x: int, y: int, width: int, height: int, say: Texts) -> str:

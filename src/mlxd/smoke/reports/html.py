@@ -6,7 +6,7 @@ from html import escape
 
 from ..result import CheckResult, Exchange, Report, Round, Run
 from .charts import heat_map, latency, strip
-from .markdown import conclusion, percent, percent_of, rounds_of
+from .markdown import blame, conclusion, options, percent, percent_of, rounds_of
 from .texts import Lang, Texts
 
 STYLE = """
@@ -15,7 +15,9 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: .5rem 0; }
 td, th { border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere; }
+  vertical-align: top; overflow-wrap: break-word; min-width: 3rem; max-width: 26rem; }
+th, .verdict, .short { white-space: nowrap; }
+.wide { overflow-x: auto; }
 pre { background: #8881; padding: .6rem; overflow-x: auto; white-space: pre-wrap;
   overflow-wrap: anywhere; max-height: 24rem; }
 .PASS { color: var(--pass); } .FAIL { color: var(--fail); } .ERROR { color: var(--error); }
@@ -32,14 +34,14 @@ def html(report: Report, lang: Lang = "en") -> str:
     title = f"mlxd {say('title')}"
     parts = [f"<h1>{title}</h1>"]
     if len(report.runs) > 1:
-        parts += [f"<h2>{say('compare')}</h2>", heat_map(report, say)]
+        parts += [f"<h2>{say('compare')}</h2>", _wide(heat_map(report, say))]
     for run in report.runs:
         parts += _run(run, say)
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -47,15 +49,15 @@ def _run(run: Run, say: Texts) -> Iterator[str]:
     target = run.target
     yield f"<h2>{escape(target.name)} <small>{escape(target.model)}</small></h2>"
     if run.error:
-        yield f'<p class="note">{escape(say("not_judged", why=run.error))}</p>'
+        yield f'<p class="note">{escape(say("not_judged", why=say.told(run.error)))}</p>'
     elif run.cut_short:
-        yield f'<p class="note">{escape(say("cut", why=run.cut_short))}</p>'
+        yield f'<p class="note">{escape(say("cut", why=say.told(run.cut_short)))}</p>'
     yield f"<h3>{say('summary')}</h3>"
     yield _summary(run, say)
     yield f"<h3>{say('table')}</h3>"
     yield _overview(run, say)
     yield f"<h3>{say('latency')}</h3>"
-    yield latency(run, say)
+    yield _wide(latency(run, say))
     yield f"<h3>{say('details')}</h3>"
     for check in run.checks:
         yield _check(check, say)
@@ -64,6 +66,10 @@ def _run(run: Run, say: Texts) -> Iterator[str]:
     yield f"<h3>{say('conclusion')}</h3>"
     for paragraph in conclusion(run, say):
         yield f"<p>{escape(paragraph).replace('**', '').replace(chr(10), '<br>')}</p>"
+
+
+def _wide(chart: str) -> str:
+    return f'<div class="wide" tabindex="0">{chart}</div>'
 
 
 def _verdict(verdict: str) -> str:
@@ -95,13 +101,13 @@ def _overview(run: Run, say: Texts) -> str:
     head = ("name", "ran", "strip", "rounds", "expected", "status", "cause")
     rows = [
         [
-            check.id,
+            f'<span class="short">{check.id}</span>',
             escape(check.title[say.lang]),
-            strip(check),
-            rounds_of(check),
+            strip(check, say),
+            f'<span class="short">{rounds_of(check)}</span>',
             escape(check.expected[say.lang]),
             _verdict(check.verdict),
-            escape(say.category(check.category) or check.reason),
+            escape(say.category(check.category) or say.told(check.reason)),
         ]
         for check in run.checks
     ]
@@ -112,7 +118,9 @@ def _check(check: CheckResult, say: Texts) -> str:
     low, high = check.interval
     lines = [f"<p>{say(check.kind, mark=percent_of(check.mark))}</p>"]
     if check.reason:
-        lines.append(f"<p>{say('reason')}: {escape(check.reason)}</p>")
+        lines.append(f"<p>{say('reason')}: {escape(say.told(check.reason))}</p>")
+    if check.accused:
+        lines.append(f"<p>{say('fault_of')}: {escape(blame(check.accused, say))}</p>")
     if check.kind == "behaviour" and check.judged:
         lines.append(f"<p>{say('interval')}: {low:.2f} – {high:.2f}</p>")
         if check.pass_hat is not None:
@@ -135,11 +143,11 @@ def _round(one: Round, say: Texts) -> list[str]:
         str(one.number),
         _verdict(one.verdict),
         escape(one.expected),
-        escape(one.got[:500]),
+        escape(say.got(one)[:500]),
         f"{one.seconds:.2f}",
         "-" if first is None else f"{first:.2f}",
         "-" if one.tokens is None else str(one.tokens),
-        escape(f"{cause}: {one.message}" if cause else one.message),
+        escape(f"{cause}: {say.told(one.message)}" if cause else say.told(one.message)),
     ]
 
 
@@ -163,14 +171,13 @@ def _exchange(one: Round, exchange: Exchange, say: Texts) -> str:
 
 def _execution(run: Run, say: Texts) -> str:
     target = run.target
-    options = ", ".join(f"{key}={value}" for key, value in run.options.items())
     environment = ", ".join(f"{key} {value}" for key, value in run.environment.items())
     rows = [
         [say("started"), run.started],
         [say("duration"), f"{run.seconds:.1f} s"],
         [say("harness"), f"{run.own_seconds:.2f} s"],
         [say("command"), escape(" ".join(target.command) or say("running"))],
-        [say("options"), escape(options)],
+        [say("options"), escape(", ".join(options(run, say)))],
         [say("environment"), escape(environment)],
     ]
     return _table([], rows)
@@ -178,6 +185,9 @@ def _execution(run: Run, say: Texts) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Cells are HTML already."""
-    top = "<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>" if head else ""
+    top = (
+        "<tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr>" if head else ""
+    )
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table>{top}{body}</table>"
+    # Wider than a small screen: it scrolls by itself, with the keyboard too.
+    return f'<div class="wide" tabindex="0"><table>{top}{body}</table></div>'

@@ -33,7 +33,7 @@ def _suite(run: Run, say: Texts) -> ET.Element:
     for check in run.checks:
         suite.append(_case(check, run, say))
     if run.error or run.cut_short:
-        ET.SubElement(suite, "system-err").text = _clean(run.error or run.cut_short)
+        ET.SubElement(suite, "system-err").text = _clean(say.told(run.error or run.cut_short))
     return suite
 
 
@@ -45,22 +45,21 @@ def _case(check: CheckResult, run: Run, say: Texts) -> ET.Element:
         time=f"{sum(one.seconds for one in check.rounds):.3f}",
     )
     if check.verdict == "SKIPPED":
-        ET.SubElement(case, "skipped", message=_clean(check.reason))
+        ET.SubElement(case, "skipped", message=_clean(say.told(check.reason)))
     elif check.verdict in ("FAIL", "ERROR"):
         tag = "failure" if check.verdict == "FAIL" else "error"
-        cause = say.category(check.category) or check.reason
+        cause = say.category(check.category) or say.told(check.reason)
         problem = ET.SubElement(case, tag, type=check.category or "error", message=_clean(cause))
         problem.text = _clean(_rounds(check, say))
     return case
 
 
 def _rounds(check: CheckResult, say: Texts) -> str:
-    lines = [check.reason] if check.reason else []
+    lines = [say.told(check.reason)] if check.reason else []
     for one in check.rounds:
         if one.verdict in ("FAIL", "ERROR"):
-            lines.append(
-                f"{say('round')} {one.number}: {say.category(one.category)}: {one.message}"
-            )
+            cause = say.category(one.category)
+            lines.append(f"{say('round')} {one.number}: {cause}: {say.told(one.message)}")
             if one.expected or one.got:
                 lines.append(f"  {say('expected')}: {one.expected}")
                 lines.append(f"  {say('got')}: {one.got}")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from ..result import CheckResult, Exchange, Report, Round, Run
+from ..result import Accused, CheckResult, Exchange, Report, Round, Run
 from .texts import Lang, Texts
 
 # Of one request or response in the error log; JSON has all of it.
@@ -24,9 +24,9 @@ def _run(run: Run, say: Texts, *, heading: bool) -> Iterator[str]:
     if heading:
         yield f"# {run.target.name}"
     if run.error:
-        yield f"> **{say('not_judged', why=_quoted(run.error))}**"
+        yield f"> **{say('not_judged', why=_quoted(say.told(run.error)))}**"
     elif run.cut_short:
-        yield f"> **{say('cut', why=run.cut_short)}**"
+        yield f"> **{say('cut', why=say.told(run.cut_short))}**"
     yield f"## {say('summary')}"
     yield _summary(run, say)
     yield f"## {say('table')}"
@@ -73,7 +73,7 @@ def _overview(run: Run, say: Texts) -> str:
             rounds_of(check),
             check.expected[say.lang],
             check.verdict,
-            say.category(check.category) or check.reason,
+            say.category(check.category) or say.told(check.reason),
         )
         for check in run.checks
     ]
@@ -97,9 +97,11 @@ def _check(check: CheckResult, say: Texts) -> Iterator[str]:
         (say("kind"), kind or say("contract")),
     ]
     if check.reason:
-        rows.append((say("reason"), check.reason))
+        rows.append((say("reason"), say.told(check.reason)))
     if check.category:
         rows.append((say("cause"), say.category(check.category)))
+    if check.accused:
+        rows.append((say("fault_of"), blame(check.accused, say)))
     if check.kind == "behaviour" and check.judged:
         rows.append((say("interval"), f"{low:.2f} – {high:.2f}"))
         if check.pass_hat is not None:
@@ -117,12 +119,16 @@ def _round(one: Round, say: Texts) -> Sequence[str]:
         str(one.number),
         one.verdict,
         one.expected,
-        one.got[:200],
+        say.got(one)[:200],
         f"{one.seconds:.2f}",
         "-" if one.first_token_seconds is None else f"{one.first_token_seconds:.2f}",
         "-" if one.tokens is None else str(one.tokens),
-        f"{cause}: {one.message}" if cause else one.message,
+        f"{cause}: {say.told(one.message)}" if cause else say.told(one.message),
     )
+
+
+def blame(accused: Accused, say: Texts) -> str:
+    return f"{say(f'who.{accused.who}')}: {say.told(accused.why)}"
 
 
 def failures(run: Run) -> str:
@@ -146,7 +152,7 @@ def _log(run: Run, say: Texts) -> Iterator[str]:
 def _failure(check: CheckResult, one: Round, say: Texts) -> Iterator[str]:
     cause = say.category(one.category) or one.verdict
     yield f"### {check.id}, {say('round')} {one.number}: {cause}"
-    yield f"{_inline(one.message)}"
+    yield _inline(say.told(one.message))
     for exchange in one.exchanges:
         yield from _exchange(exchange, say)
 
@@ -160,7 +166,7 @@ def _exchange(exchange: Exchange, say: Texts) -> Iterator[str]:
         first="-" if first is None else f"{first:.3f}",
     )
     yield f"{exchange.method} {exchange.url}: {timing}" + (
-        f" ({exchange.error})" if exchange.error else ""
+        f" ({say.told(exchange.error)})" if exchange.error else ""
     )
     if exchange.request is not None:
         yield f"{say('request')}:\n\n" + _fence(
@@ -188,17 +194,23 @@ def _execution(run: Run, say: Texts) -> str:
         (say("url"), target.url or "-"),
         (say("server"), target.server or "-"),
         (say("command"), " ".join(target.command) or say("running")),
-        (say("options"), ", ".join(f"{key}={value}" for key, value in run.options.items())),
+        (say("options"), ", ".join(options(run, say))),
         (say("environment"), ", ".join(f"{k} {v}" for k, v in run.environment.items())),
     ]
     return table((say("what"), ""), rows)
 
 
+def options(run: Run, say: Texts) -> Iterator[str]:
+    for key, value in run.options.items():
+        shown = " · ".join(value) if isinstance(value, list) else say.told(str(value))
+        yield f"{key}={'-' if value is None else shown}"
+
+
 def conclusion(run: Run, say: Texts) -> Iterator[str]:
     if run.error:
-        yield say("not_judged", why=_quoted(run.error))
+        yield say("not_judged", why=_quoted(say.told(run.error)))
     elif run.cut_short:
-        yield say("cut", why=run.cut_short)
+        yield say("cut", why=say.told(run.cut_short))
     failed, errors = run.count("FAIL"), run.count("ERROR")
     if failed:
         yield say("some_fail", failed=failed, total=len(run.checks))
@@ -208,6 +220,10 @@ def conclusion(run: Run, say: Texts) -> Iterator[str]:
         yield say("all_pass", skipped=run.count("SKIPPED"))
     if run.verdict == "SKIPPED":
         yield say("nothing")
+    blamed = [check for check in run.checks if check.accused]
+    if blamed:
+        lines = [f"- {check.id}: {blame(check.accused, say)}" for check in blamed if check.accused]
+        yield f"{say('fault_of')}:\n\n" + "\n".join(lines)
     causes = dict.fromkeys(check.category for check in run.checks if check.category)
     if causes:
         lines = [f"- **{say.category(name)}**: {say(f'next.{name}')}" for name in causes]

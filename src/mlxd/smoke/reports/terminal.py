@@ -23,17 +23,26 @@ class Live:
         self._console = console
         self._say = Texts(lang)
         self._live = console.is_terminal
+        self._waited = ""
 
     def starting(self, model: str) -> None:
         named = f" --model {model}" if model else ""
-        self._console.print(f"starting mlxd serve{named} …", markup=False, soft_wrap=True)
+        self._console.print(self._say("starting", named=named), markup=False, soft_wrap=True)
 
     def run_began(self, target: Target, results: Sequence[CheckResult]) -> None:
         name = f"{target.name}: {target.model}  {target.url}"
         self._console.print(f"\n[bold]{escape(name)}[/bold]")
+        if target.others:
+            told = self._say("others", count=len(target.others), names=", ".join(target.others[:8]))
+            self._console.print(told, markup=False, soft_wrap=True)
 
     def check_began(self, result: CheckResult) -> None:
         self._show(result)
+
+    def waiting(self, told: str) -> None:
+        if told != self._waited:
+            self._waited = told
+            self._console.print(self._say("waiting", told=told), markup=False, soft_wrap=True)
 
     def round_ended(self, result: CheckResult) -> None:
         self._show(result)
@@ -46,8 +55,8 @@ class Live:
             worst = next((one for one in result.rounds if one.message), None)
             if worst:
                 cause = self._say.category(worst.category)
-                text = f"{cause}: {worst.message}" if cause else worst.message
-                text = _first_line(text)
+                told = self._say.told(worst.message)
+                text = _first_line(f"{cause}: {told}" if cause else told)
                 got = f"  ← {worst.got[:100]!r}" if worst.got else ""
                 self._console.print(f"      [red]{escape(text)}[/red]{escape(got)}", soft_wrap=True)
 
@@ -70,7 +79,7 @@ class Live:
     def _line(self, result: CheckResult) -> str:
         verdict = f"[{COLOURS[result.verdict]}]{result.verdict:7}[/]"
         seconds = sum(one.seconds for one in result.rounds)
-        why = f"  {escape(_first_line(result.reason))}" if result.reason else ""
+        why = f"  {escape(_first_line(self._say.told(result.reason)))}" if result.reason else ""
         return f"  {verdict} {result.id:24} {rounds_of(result):>6}  {seconds:6.2f} s{why}"
 
 

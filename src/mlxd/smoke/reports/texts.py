@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from ..result import Round
+from .chinese import in_chinese
+
 Lang = Literal["en", "zh"]
 
 _TEXTS: dict[str, tuple[str, str]] = {
@@ -78,6 +81,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "test": ("Test", "测试"),
     "latency": ("Latency", "延迟分布"),
     "strip": ("Rounds", "各轮结果"),
+    "starting": ("starting mlxd serve{named} …", "正在启动 mlxd serve{named} …"),
+    "fault_of": ("Whose fault", "责任归属"),
+    "who.gateway": ("gateway", "网关"),
+    "who.engine": ("engine", "引擎"),
+    "who.gateway or engine": ("gateway or engine", "网关或引擎"),
+    "who.template": ("chat template", "对话模板"),
+    "who.model": ("model", "模型"),
+    "blaming": ("asking again whose fault it is …", "正在查明责任归属 …"),
+    "others": (
+        "{count} other models are listed; choose with --model-id: {names}",
+        "另列有 {count} 个模型，可用 --model-id 选择：{names}",
+    ),
+    "waiting": ("waiting, for the server says: {told}", "等待中，服务称：{told}"),
+    "certificate": ("certificate: {path}", "证书：{path}"),
+    "no_certificate": ("no certificate: {why}", "未颁发证书：{why}"),
     "shown_cut": ("… (cut in this report)", "……（报告中已截断）"),
     "cat.server_down": ("server down", "服务不可用"),
     "cat.timeout": ("timeout", "超时"),
@@ -138,6 +156,14 @@ class Texts:
     def __call__(self, key: str, **values: object) -> str:
         text = _TEXTS[key][self._column]
         return text.format(**values) if values else text
+
+    def told(self, text: str) -> str:
+        """What a check said."""
+        return text if self.lang == "en" else in_chinese(text)
+
+    def got(self, one: Round) -> str:
+        """Of a round that passed, the harness may have said it; else it is the server's."""
+        return self.told(one.got) if one.verdict == "PASS" else one.got
 
     def category(self, name: str | None) -> str:
         return self(f"cat.{name}") if name else ""

@@ -1,0 +1,102 @@
+"""A fault is planted in each of the four places, and the referee says which."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+
+from mlxd.catalog.catalogue import pilot_path
+from mlxd.referee import accuse
+from mlxd.referee.blame import missing_from_prompt
+from mlxd.settings import load
+from mlxd.smoke import Options, Plan, Run, Subject, judge
+
+PLANTED = Path(__file__).parent / "planted"
+LIMIT_S = 110
+LAYER = "layers.0."
+# The planted fault of the engine is in what it says and in what it says of its tokens.
+ONLY = ("conversation.system", "logprobs.tokens", "completions.same")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    bundled = pilot_path()
+    assert bundled
+    return Path(shutil.copytree(bundled, tmp_path / "copy"))
+
+
+def accused(model: Path, planted_in: str, monkeypatch: pytest.MonkeyPatch) -> set[str | None]:
+    """Of all failed checks."""
+    path = os.pathsep.join([str(PLANTED), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setenv("PLANTED_IN", planted_in)
+    plan = Plan(only=ONLY, rounds=1, options=Options(max_tokens=20))
+
+    async def run() -> Run:
+        found = (await judge([Subject(model=str(model))], plan)).runs[0]
+        await accuse(found, model, load())
+        return found
+
+    checks = [one for one in asyncio.run(run()).checks if one.verdict == "FAIL"]
+    assert checks
+    return {one.accused.who if one.accused else None for one in checks}
+
+
+def test_the_gateway(model: Path) -> None:
+    """By the command, as its users ask."""
+    path = os.pathsep.join([str(PLANTED), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "mlxd", "smoke", "--model", str(model), "--suite", "conversation",
+         "--rounds", "1", "--max-tokens", "20", "--blame", "--format", "json", "-q"],
+        env={**os.environ, "PYTHONPATH": path, "PLANTED_IN": "gateway"},
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    checks = json.loads(done.stdout)["runs"][0]["checks"]
+    assert {one["accused"]["who"] for one in checks if one["verdict"] == "FAIL"} == {"gateway"}
+
+
+def test_the_engine(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the gateway adds much of its own: probabilities and plain completions."""
+    assert accused(model, "engine", monkeypatch) == {"engine"}
+
+
+def test_the_template(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = model / "chat_template.jinja"
+    forgets = "{%- set messages = messages[-1:] -%}\n"
+    file.write_text(forgets + file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert accused(model, "", monkeypatch) == {"template"}
+
+
+def test_the_model(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = model / "model.safetensors"
+    weights = mx.load(str(file))
+    assert isinstance(weights, dict)
+    for name, one in weights.items():
+        if LAYER in name and name.endswith("scales"):
+            weights[name] = one * 0.3
+    mx.save_safetensors(str(file), weights, metadata={"format": "mlx"})
+    assert accused(model, "", monkeypatch) == {"model"}
+
+
+def test_a_good_template_lacks_nothing(model: Path) -> None:
+    tool = {"type": "function", "function": {"name": "get_code", "parameters": {}}}
+    call = {"id": "1", "type": "function", "function": {"name": "get_code", "arguments": "{}"}}
+    asked = {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is the code?"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "1", "content": '{"code": "KQV-4937"}'},
+        ],
+        "tools": [tool],
+    }
+    assert missing_from_prompt(model, asked) == ""
+    (model / "chat_template.jinja").write_text("{{ messages[1].content }}")
+    assert "message 0 (system)" in missing_from_prompt(model, asked)

@@ -1,0 +1,57 @@
+"""What a mutant of the correct server is, and the list of them all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlxd.smoke import Category
+
+from .edit import Edit
+from .fake import Twist
+
+# Of one answer: for mutants that answer, and for those that never do.
+TIMEOUT_S = 10.0
+SHORT_TIMEOUT_S = 0.25
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    fault: str
+    category: Category
+    twist: Twist | None = None
+    slow: bool = False
+    edit: Edit | None = None
+
+    @property
+    def timeout(self) -> float:
+        return SHORT_TIMEOUT_S if self.slow else TIMEOUT_S
+
+
+MUTANTS: list[Mutant] = []
+
+
+def wire(name: str, fault: str, category: Category = "wire_format", *, slow: bool = False) -> None:
+    """The switch is in the fake server."""
+    MUTANTS.append(Mutant(name, fault, category, slow=slow))
+
+
+def model(name: str, fault: str, category: Category) -> Callable[[Twist], Twist]:
+    """What the model says is changed on its way out."""
+
+    def add(twist: Twist) -> Twist:
+        MUTANTS.append(Mutant(name, fault, category, twist))
+        return twist
+
+    return add
+
+
+def edited(
+    name: str, fault: str, category: Category = "wire_format"
+) -> Callable[[type[Edit]], type[Edit]]:
+    """What goes over the wire is changed at the last moment."""
+
+    def add(edit: type[Edit]) -> type[Edit]:
+        MUTANTS.append(Mutant(name, fault, category, edit=edit()))
+        return edit
+
+    return add
