@@ -2,60 +2,81 @@
 
 import importlib
 import importlib.util
-import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from mlxd.settings import ModelSettings
 
+from . import hub, lmstudio
 from .folder import BrokenModel, ModelEntry, inspect
+from .listing import KnownModel, is_hub_id, known_models, near
 
 PILOT = "pilot"
+# Names in one message; more would hide what it says.
+MAX_NAMES = 12
 
 
 class NameUnknown(LookupError):
     """No model has this name. `available` are the names that would have worked."""
 
-    def __init__(self, name: str, available: Sequence[str]) -> None:
+    def __init__(self, name: str, available: Sequence[str], others: Sequence[str] = ()) -> None:
         self.name = name
         self.available = list(available)
-        there = ", ".join(self.available) or "none yet"
+        self.meant = near(name, [*available, *others])
+        there = shortened(self.available) or "none yet"
+        hint = f" Did you mean {' or '.join(self.meant)}?" if self.meant else ""
+        self.told = f"There is no model named {name!r} here.{hint}"
         super().__init__(
-            f"There is no model named {name!r}. On this machine: {there}. "
+            f"{self.told} On this machine: {there}. "
             "A folder with a model in it works too (--model DIR)."
         )
 
 
+class NameAmbiguous(NameUnknown):
+    def __init__(self, name: str, fitting: Sequence[str]) -> None:
+        super().__init__(name, fitting)
+        self.told = f"{name!r} may mean {' or '.join(fitting)}; write the one that you mean."
+        self.args = (self.told,)
+
+
 class NotDownloaded(LookupError):
-    def __init__(self, name: str, hub: str) -> None:
+    def __init__(self, name: str, hub: str, size: int | None = None) -> None:
         self.name = name
         self.hub = hub
         if name == hub:
-            what = f"{hub} is neither a folder here nor in the Hugging Face cache"
+            what = f"{hub} is neither a folder here nor among the models on this machine"
         else:
             what = f"{name} ({hub}) is not on this machine yet"
-        super().__init__(f"{what}. Fetch it: hf download {hub}")
+        much = f" (about {size / 1e9:.1f} GB)" if size else ""
+        super().__init__(f"{what}. Download it{much}: mlxd models pull {name}")
 
 
-class KnownModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of the catalogue file."""
+class Found(msgspec.Struct, frozen=True):
+    """A model on this machine, usable or not. `where`: bundled, folder, hub or lmstudio. `hub` is
+    the name that it has there."""
 
-    alias: str
-    hub: str
-    capabilities: list[str] = []
-    context: int | None = None
-    licence: str = ""
-    verified: bool = False
+    name: str
+    where: str
+    path: Path
+    entry: ModelEntry | None = None
+    reasons: list[str] = []
+    hub: str | None = None
 
 
 class Catalogue:
     """Names are looked up in the files at each call, so a model that was downloaded meanwhile is
-    found; an entry once resolved keeps its identity."""
+    found; an entry once resolved keeps its identity.
 
-    def __init__(self, configured: Sequence[ModelSettings] = ()) -> None:
+    `own` is the user's catalogue file. CatalogueError with its line when something is wrong in it.
+    """
+
+    def __init__(
+        self, configured: Sequence[ModelSettings] = (), *, own: Path | None = None
+    ) -> None:
+        self._known = known_models(own)
+        self._folded = {alias.casefold(): alias for alias in self._known}
         self._by_path: dict[Path, ModelEntry] = {}
         self._names: dict[str, ModelEntry] = {}
         self._configured: list[ModelEntry] = []
@@ -65,10 +86,6 @@ class Catalogue:
                 entry = self._amend(entry, wanted)
             if entry not in self._configured:
                 self._configured.append(entry)
-
-    @cached_property
-    def _known(self) -> dict[str, KnownModel]:
-        return {model.alias: model for model in _shipped()}
 
     @property
     def configured(self) -> list[ModelEntry]:
@@ -83,58 +100,132 @@ class Catalogue:
         """
         if name in self._names:
             return self._names[name]
-        if name == PILOT:
+        if name.casefold() == PILOT:
             path = pilot_path()
             if path is None:
-                raise NameUnknown(name, self.available())
+                raise self._unknown(name)
             return self._register(inspect(path, name=PILOT))
-        if "/" not in name and name in self._known:
-            return self._from_hub(name, self._known[name].hub)
-        if not any_folder:
-            if _is_hub_id(name) and snapshot(name) is not None:
-                return self._from_hub(name, name)
-            raise NameUnknown(name, self.available())
-        folder = Path(name).expanduser()
-        if folder.is_dir() or name.startswith(("/", ".", "~")):
-            return self._from_folder(folder)
-        if _is_hub_id(name):
+        if known := self.known(name):
+            return self._from_hub(name, known.hub)
+        if any_folder:
+            folder = Path(name).expanduser()
+            if folder.is_dir() or name.startswith(("/", ".", "~")):
+                return self._from_folder(folder)
+            if folder.exists():
+                raise BrokenModel(folder, ["it is a file; a model is the folder with config.json"])
+        if same := self._like(name):
+            return self.find(same, any_folder=any_folder)
+        if is_hub_id(name):
             return self._from_hub(name, name)
-        if folder.exists():
-            raise BrokenModel(folder, ["it is a file; a model is the folder with config.json"])
-        raise NameUnknown(name, self.available())
+        raise self._unknown(name)
+
+    def hub_id(self, name: str) -> str:
+        """What to download for this name, whether it is here or not; NameUnknown otherwise."""
+        if known := self.known(name):
+            return known.hub
+        if is_hub_id(name):
+            return name
+        if name in self._names and is_hub_id(self._names[name].id):
+            return self._names[name].id
+        raise self._unknown(name)
+
+    def known(self, name: str) -> KnownModel | None:
+        """The line of the catalogue with this alias, or with this hub id."""
+        alias = self._folded.get(name.casefold())
+        if alias is not None:
+            return self._known[alias]
+        return next((m for m in self._known.values() if m.hub.casefold() == name.casefold()), None)
+
+    def known_models(self) -> list[KnownModel]:
+        return list(self._known.values())
 
     def available(self) -> list[str]:
-        """Names that work on this machine now."""
-        names = [entry.id for entry in self._configured]
-        if pilot_path() is not None:
-            names.append(PILOT)
-        for hub in cached_hub_ids():
-            alias = next((m.alias for m in self._known.values() if m.hub == hub), None)
-            names.append(alias or hub)
-        return list(dict.fromkeys(names))
+        """Names that work on this machine now; what can't be loaded is not among them."""
+        return [one.name for one in self.found() if one.entry is not None]
 
-    def known(self) -> list[KnownModel]:
-        return list(self._known.values())
+    def found(self) -> list[Found]:
+        """Everything on this machine that is or was meant to be a model."""
+        made = [
+            Found(entry.id, "bundled" if entry.id == PILOT else "folder", entry.path, entry)
+            for entry in self._configured
+        ]
+        bundled = pilot_path()
+        if bundled is not None:
+            made.append(self._looked_at(PILOT, "bundled", [bundled]))
+        for name in hub.cached_hub_ids():
+            paths = [one.path for one in hub.revisions(name)]
+            made.append(self._looked_at(name, "hub", paths))
+        made += [self._looked_at(name, "lmstudio", [path]) for name, path in lmstudio.models()]
+        first: dict[Path, Found] = {}
+        for one in made:
+            first.setdefault(one.path.resolve(), one)
+        return list(first.values())
+
+    def _looked_at(self, name: str, where: str, paths: Sequence[Path]) -> Found:
+        """The first of several revisions that is whole."""
+        alias = next(iter(self._aliases(name)), name)
+        broken: BrokenModel | None = None
+        for path in paths:
+            try:
+                entry = inspect(path, name=name, aliases=self._aliases(name))
+            except BrokenModel as error:
+                broken = broken or error
+                continue
+            return Found(alias, where, path, self._by_path.get(path.resolve(), entry))
+        reasons = broken.reasons if broken else []
+        return Found(alias, where, paths[0], reasons=reasons, hub=name)
+
+    def _like(self, name: str) -> str | None:
+        """The one model here that is called so but for case, or for what stands before a slash."""
+        if not is_hub_id(name) and ("/" in name or not is_hub_id(f"any/{name}")):
+            return None
+        wanted = name.casefold()
+        names = dict.fromkeys([*self._names, *hub.cached_hub_ids(), *self._lmstudio()])
+        fitting = [one for one in names if one.casefold() == wanted and one != name]
+        if name in names:
+            return None
+        if not fitting and "/" not in name:
+            fitting = [one for one in names if one.rpartition("/")[2].casefold() == wanted]
+        if len({id(self._names.get(one, one)) for one in fitting}) > 1:
+            raise NameAmbiguous(name, fitting)
+        return fitting[0] if fitting else None
+
+    def _lmstudio(self) -> Iterator[str]:
+        return (name for name, _ in lmstudio.models())
+
+    def _unknown(self, name: str) -> NameUnknown:
+        return NameUnknown(name, self.available(), list(self._known))
 
     def _from_folder(self, folder: Path) -> ModelEntry:
         path = folder.resolve()
         if path in self._by_path:
             return self._by_path[path]
-        hub = _hub_id_of_snapshot(path)
-        if hub is not None:
-            return self._register(inspect(path, name=hub, aliases=self._aliases(hub)))
+        name = hub.hub_id_of_snapshot(path)
+        if name is not None:
+            return self._register(inspect(path, name=name, aliases=self._aliases(name)))
         return self._register(inspect(path, name=self._free_name(path)))
 
-    def _from_hub(self, name: str, hub: str) -> ModelEntry:
-        path = snapshot(hub)
-        if path is None:
-            raise NotDownloaded(name, hub)
-        if path in self._by_path:
-            return self._by_path[path]
-        return self._register(inspect(path, name=hub, aliases=self._aliases(hub)))
+    def _from_hub(self, name: str, hub_id: str) -> ModelEntry:
+        """From the Hugging Face cache, from LM Studio's folder otherwise: the first that is whole,
+        of several revisions too."""
+        paths = [one.path for one in hub.revisions(hub_id)]
+        if elsewhere := lmstudio.find(hub_id):
+            paths.append(elsewhere)
+        broken: BrokenModel | None = None
+        for path in paths:
+            if path in self._by_path:
+                return self._by_path[path]
+            try:
+                return self._register(inspect(path, name=hub_id, aliases=self._aliases(hub_id)))
+            except BrokenModel as error:
+                broken = broken or error
+        if broken is not None:
+            raise BrokenModel(broken.path, broken.reasons, mend=f"mlxd models pull {name}")
+        known = self.known(name)
+        raise NotDownloaded(name, hub_id, known.size if known else None)
 
-    def _aliases(self, hub: str) -> list[str]:
-        return [model.alias for model in self._known.values() if model.hub == hub]
+    def _aliases(self, hub_id: str) -> list[str]:
+        return [model.alias for model in self._known.values() if model.hub == hub_id]
 
     def _free_name(self, path: Path) -> str:
         """The folder's name, with its parent's before it where another model has it already."""
@@ -161,6 +252,11 @@ class Catalogue:
         return amended
 
 
+def shortened(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
+
+
 def pilot_path() -> Path | None:
     """The bundled model's folder, where this installation has one."""
     if importlib.util.find_spec("mlxd.pilot") is None:
@@ -173,57 +269,3 @@ def pilot_path() -> Path | None:
     except FileNotFoundError:
         return None
     return path if (path / "config.json").exists() else None
-
-
-def hub_cache() -> Path:
-    """Hugging Face's own rules for where its cache lies."""
-    if explicit := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(explicit).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("HF_HOME") or f"{base}/huggingface"
-    return Path(home).expanduser() / "hub"
-
-
-def snapshot(hub: str) -> Path | None:
-    """The folder in the cache that the hub's main branch points at."""
-    repository = hub_cache() / ("models--" + hub.replace("/", "--"))
-    try:
-        commit = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):  # ValueError also for a name with a null character in it
-        return None
-    path = repository / "snapshots" / commit
-    return path.resolve() if commit and path.is_dir() else None
-
-
-def cached_hub_ids() -> Iterator[str]:
-    """Repositories in the cache that look like models that can be served."""
-    try:
-        folders = sorted(hub_cache().glob("models--*--*"))
-    except OSError:
-        return
-    for folder in folders:
-        hub = "/".join(folder.name.split("--")[1:])
-        path = snapshot(hub)
-        if path is not None and (path / "config.json").exists() and any(path.glob("*.safetensors")):
-            yield hub
-
-
-def _hub_id_of_snapshot(path: Path) -> str | None:
-    """`.../models--org--name/snapshots/<commit>` is the hub's model, not a folder of its own."""
-    repository = path.parent.parent.name
-    if path.parent.name == "snapshots" and repository.startswith("models--"):
-        hub = repository.removeprefix("models--").replace("--", "/", 1)
-        return hub if snapshot(hub) == path else None
-    return None
-
-
-def _is_hub_id(name: str) -> bool:
-    organisation, slash, model = name.partition("/")
-    return bool(slash and organisation and model and "/" not in model)
-
-
-def _shipped() -> list[KnownModel]:
-    import tomllib
-
-    text = (Path(__file__).parent / "catalogue.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text)["model"], type=list[KnownModel])

@@ -1,11 +1,14 @@
 """What a model folder says about itself, from its files alone: nothing of it is executed."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from .architectures import unsupported
 
 # Any one of these means that the folder has a tokenizer.
 TOKENIZER_FILES = (
@@ -19,6 +22,9 @@ TOKENIZER_FILES = (
 OTHER_WEIGHTS = {".bin": "PyTorch", ".pt": "PyTorch", ".pth": "PyTorch", ".gguf": "GGUF"}
 # A safetensors header is JSON of some hundred bytes a tensor; more than this is no header.
 MAX_HEADER_BYTES = 100 * 1024 * 1024
+# The largest index and configuration that is known has a tenth of it; a gigabyte of JSON is no
+# configuration, and reading it would take the machine's memory.
+MAX_JSON_BYTES = 64 * 1024 * 1024
 # Some tokenizers say "no limit" with a number of this order.
 NO_LIMIT = 10**9
 
@@ -36,10 +42,11 @@ _EMBEDDING_FILES = ("config_sentence_transformers.json", "1_Pooling", "modules.j
 class BrokenModel(ValueError):
     """A folder that cannot be served as a model. `reasons` name each thing that is missing."""
 
-    def __init__(self, path: Path, reasons: Sequence[str]) -> None:
+    def __init__(self, path: Path, reasons: Sequence[str], mend: str = "") -> None:
         self.path = path
         self.reasons = list(reasons)
-        super().__init__(f"{path} can't be served as a model: {'; '.join(self.reasons)}.")
+        told = f" To get it whole: {mend}" if mend else ""
+        super().__init__(f"{path} can't be served as a model: {'; '.join(self.reasons)}.{told}")
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,24 +64,61 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 def inspect(path: Path, *, name: str | None = None, aliases: Sequence[str] = ()) -> ModelEntry:
     """The entry of a model folder; BrokenModel with all the reasons when it can't be one."""
-    config = _config(path)
+    seen = _fingerprint(path)
+    kept = _inspected.get(path)
+    if kept is None or kept[0] != seen:
+        try:
+            found: ModelEntry | list[str] = _inspect(path)
+        except BrokenModel as error:
+            found = error.reasons
+        _inspected[path] = kept = (seen, found)
+    if isinstance(kept[1], list):
+        raise BrokenModel(path, kept[1])
+    return msgspec.structs.replace(kept[1], id=name or path.name, aliases=list(aliases))
+
+
+# What was found in a folder whose files have not changed since. A cache of many models is gone
+# through for each answer that lists them.
+_inspected: dict[Path, tuple[Any, ModelEntry | list[str]]] = {}
+
+
+def _fingerprint(path: Path) -> list[tuple[str, int, int]]:
+    """Changes when a file does, or what a link points at."""
+    made = []
+    try:
+        for entry in os.scandir(path):
+            try:
+                status = entry.stat()
+            except OSError:
+                made.append((entry.name, -1, -1))
+            else:
+                made.append((entry.name, status.st_size, status.st_mtime_ns))
+    except (OSError, ValueError):
+        return []
+    return sorted(made)
+
+
+def _inspect(path: Path) -> ModelEntry:
+    config = read_config(path)
     try:
         names = sorted(entry.name for entry in os.scandir(path))
     except OSError as error:
         raise BrokenModel(path, [f"it can't be listed ({error.strerror})"]) from error
     shards, reasons = _weights(path, names)
-    if not any(file in names for file in TOKENIZER_FILES):
+    if not any((path / file).exists() for file in TOKENIZER_FILES):
         reasons.append("it has no tokenizer (tokenizer.json)")
+    tokenizer = read_json(path / "tokenizer_config.json")
+    capabilities = _capabilities(config, names, templates(path, tokenizer))
     if not config.get("model_type"):
         reasons.append("config.json names no model_type")
+    elif told := unsupported(config, embedding="embedding" in capabilities):
+        reasons.append(told)
     if reasons:
         raise BrokenModel(path, reasons)
-    tokenizer = _json(path / "tokenizer_config.json")
     return ModelEntry(
-        id=name or path.name,
+        id=path.name,
         path=path,
-        aliases=list(aliases),
-        capabilities=_capabilities(config, names, _template(path, tokenizer)),
+        capabilities=capabilities,
         context=_context(config, tokenizer),
         size_bytes=sum((path / shard).stat().st_size for shard in shards),
         architecture=str(config["model_type"]),
@@ -82,30 +126,67 @@ def inspect(path: Path, *, name: str | None = None, aliases: Sequence[str] = ())
     )
 
 
-def _config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise BrokenModel(path, ["there is no such folder"])
     if not path.is_dir():
         raise BrokenModel(path, ["it is a file; a model is the folder with config.json in it"])
     try:
-        config = msgspec.json.decode((path / "config.json").read_bytes())
+        config = _decoded(path / "config.json")
     except FileNotFoundError:
-        raise BrokenModel(path, ["config.json is missing"]) from None
+        raise BrokenModel(path, _without_config(path)) from None
     except OSError as error:
         raise BrokenModel(path, [f"config.json can't be read ({error.strerror})"]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenModel(path, [f"config.json is not valid JSON ({error})"]) from error
+    except NoJson as error:
+        raise BrokenModel(path, [f"config.json {error}"]) from error
     if not isinstance(config, dict):
         raise BrokenModel(path, ["config.json holds no JSON object"])
     return config
 
 
+class NoJson(ValueError):
+    """What is wrong with a file that should be JSON, to be said after its name."""
+
+
+def _decoded(file: Path) -> Any:
+    """Of regular files only: a pipe would never end, a device neither."""
+    status = file.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise NoJson("is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise NoJson("is no regular file")
+    if status.st_size > MAX_JSON_BYTES:
+        raise NoJson(f"has {status.st_size / 1e6:.0f} MB, which is no configuration")
+    try:
+        return msgspec.json.decode(file.read_bytes())
+    except RecursionError:
+        raise NoJson("is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NoJson(f"is not valid JSON ({error})") from error
+
+
+def _without_config(path: Path) -> list[str]:
+    if (path / "config.json").is_symlink():
+        return ["config.json is a link to a file that is gone"]
+    try:
+        kinds = {OTHER_WEIGHTS.get(Path(entry.name).suffix) for entry in os.scandir(path)}
+    except OSError:
+        kinds = set()
+    found = " and ".join(sorted(kind for kind in kinds if kind))
+    return [
+        f"it holds {found} weights, which MLX can't load" if found else "config.json is missing"
+    ]
+
+
 def _weights(path: Path, names: list[str]) -> tuple[list[str], list[str]]:
     """The weight files and what is wrong with them."""
     shards = [name for name in names if name.endswith(".safetensors")]
-    index = _json(path / "model.safetensors.index.json").get("weight_map")
-    wanted = sorted(set(index.values())) if isinstance(index, dict) else []
-    missing = [str(shard) for shard in wanted if not (path / str(shard)).exists()]
+    gone = [name for name in shards if not (path / name).exists()]
+    index = read_json(path / "model.safetensors.index.json").get("weight_map")
+    wanted = sorted({str(shard) for shard in index.values()}) if isinstance(index, dict) else []
+    missing = [shard for shard in wanted if not (path / shard).exists()]
+    if gone and not missing:
+        return shards, [f"{gone[0]} is a link to a file that is gone"]
     if missing:
         what = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
         return shards, [f"{len(missing)} of {len(wanted)} weight files are missing ({what})"]
@@ -115,45 +196,55 @@ def _weights(path: Path, names: list[str]) -> tuple[list[str], list[str]]:
             found = " and ".join(sorted(kinds))
             return [], [f"its weights are {found}, not safetensors; `mlx_lm.convert` makes those"]
         return [], ["it has no weights (*.safetensors)"]
-    return shards, [reason for shard in shards if (reason := _damage(path / shard))]
+    loaded = [name for name in shards if name in wanted or not wanted]
+    if not any(name.startswith("model") for name in loaded):
+        return loaded, [f"its weights are not called model*.safetensors ({loaded[0]})"]
+    return loaded, [reason for shard in loaded if (reason := _damage(path / shard))]
 
 
 def _damage(shard: Path) -> str | None:
     """Why a safetensors file cannot be whole, by its own header."""
     try:
-        size = shard.stat().st_size
+        status = shard.stat()
+        if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
+            return f"{shard.name} is no regular file"
+        size = status.st_size
         with shard.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(MAX_HEADER_BYTES, size - 8):
                 return f"{shard.name} is cut off or no safetensors file ({size} bytes)"
             header = msgspec.json.decode(file.read(length))
-        ends = [t["data_offsets"][1] for k, t in header.items() if k != "__metadata__"]
+        offsets = [t["data_offsets"] for k, t in header.items() if k != "__metadata__"]
+        if any(not 0 <= begin <= end for begin, end in offsets):
+            return f"{shard.name} has a damaged header"
+        ends = [end for _, end in offsets]
         whole = 8 + length + max(ends, default=0)
     except OSError as error:
         return f"{shard.name} can't be read ({error.strerror})"
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError):
-        return f"{shard.name} has a damaged header"
-    except AttributeError:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return f"{shard.name} has a damaged header"
     return f"{shard.name} is cut off: {size} of {whole} bytes" if size < whole else None
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """An optional file: absent or damaged counts as empty."""
     try:
-        value = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        value = _decoded(path)
+    except (OSError, NoJson):
         return {}
     return value if isinstance(value, dict) else {}
 
 
-def _template(path: Path, tokenizer: dict[str, Any]) -> str:
+def templates(path: Path, tokenizer: dict[str, Any]) -> str:
     """All chat templates of the model in one text, only to be searched."""
     parts: list[str] = []
     try:
-        parts.append((path / "chat_template.jinja").read_text(encoding="utf-8"))
+        file = path / "chat_template.jinja"
+        if file.exists() and (not file.is_file() or file.stat().st_size > MAX_JSON_BYTES):
+            return ""
+        parts.append(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
-        parts.append(str(_json(path / "chat_template.json").get("chat_template", "")))
+        parts.append(str(read_json(path / "chat_template.json").get("chat_template", "")))
     inside = tokenizer.get("chat_template")
     if isinstance(inside, str):
         parts.append(inside)
