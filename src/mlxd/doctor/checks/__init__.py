@@ -1,0 +1,1 @@
+"""One check per module; `examination` has their order."""

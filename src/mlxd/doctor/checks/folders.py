@@ -1,0 +1,83 @@
+"""The permissions of mlxd's own folders and of files with a secret in them."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlxd.machine import cache_folder
+from mlxd.settings import Settings, default_config_file
+
+from ..finding import Case, Finding, fail, ok, warn
+from ..hints import data_elsewhere, existing, is_read_only, quoted
+
+TITLE = "Own folders"
+WHY = "Logs, assignments and compiled routines lie there. Others must not write to them, mlxd must."
+
+OTHERS_WRITE = stat.S_IWOTH | stat.S_IWGRP
+OTHERS_READ = stat.S_IROTH | stat.S_IRGRP
+
+
+def own_folders(settings: Settings) -> list[Path]:
+    """Those that there are."""
+    data = settings.data_dir
+    named = [data, *(data / name for name in ("logs", "run", "certificates")), cache_folder()]
+    return [path for path in named if path.is_dir()]
+
+
+def secret_files(settings: Settings) -> Iterator[Path]:
+    """Settings files of ours with a token, that other users may read."""
+    source = settings.sources.get("server.token", "")
+    file = Path(source) if source.startswith("/") else None
+    if settings.server.token and file is not None and file.is_file():
+        found = file.stat()
+        if found.st_mode & OTHERS_READ and found.st_uid == os.getuid():
+            yield file
+
+
+def look(case: Case) -> Finding:
+    data = case.settings.data_dir
+    if data.exists() and not data.is_dir():
+        return fail(f"the data folder {data} is a file", quoted("mv", data, f"{data}.old"))
+    for folder in (*own_folders(case.settings), existing(data)):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return _unwritable(folder)
+    if damage := _damage(data):
+        return fail(damage, quoted("mv", data / "mlxd.db", data / "mlxd.db.damaged"))
+    exposed = [f for f in own_folders(case.settings) if f.stat().st_mode & OTHERS_WRITE]
+    if exposed:
+        names = ", ".join(map(str, exposed))
+        told = f"other users may write to {names}, and have mlxd load what they put there"
+        return warn(told, quoted("chmod", "go-w", *exposed))
+    if secret := list(secret_files(case.settings)):
+        told = f"{secret[0]} holds the token, and other users may read it"
+        return warn(told, quoted("chmod", "600", secret[0]))
+    return ok(f"{data}{'' if data.exists() else ' (not made yet)'}", default=_config())
+
+
+def _damage(data: Path) -> str:
+    from mlxd.supervisor.contract import NotKept
+    from mlxd.supervisor.store import Store
+
+    try:
+        Store(data).assignments()
+    except NotKept as error:
+        return str(error)
+    return ""
+
+
+def _config() -> str:
+    return str(default_config_file())
+
+
+def _unwritable(folder: Path) -> Finding:
+    if is_read_only(folder):
+        return fail(f"{folder} is on a file system that is read-only", data_elsewhere())
+    owner = folder.stat().st_uid
+    if owner == os.getuid():
+        return fail(f"{folder} can't be written", quoted("chmod", "u+rwx", folder))
+    group = "" if sys.platform == "darwin" else f":{os.getgid()}"
+    mend = quoted("sudo", "chown", "-R", f"{os.getuid()}{group}", folder)
+    told = f"{folder} can't be written: it belongs to user {owner}"
+    return fail(told, mend, data_elsewhere())

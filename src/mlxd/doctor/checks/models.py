@@ -1,0 +1,142 @@
+"""Each model that is to be served: whole, of a known architecture, small enough, with a template
+that can be rendered."""
+
+from pathlib import Path
+from typing import Any
+
+from mlxd.catalog import (
+    BrokenModel,
+    Catalogue,
+    CatalogueError,
+    ModelEntry,
+    NameUnknown,
+    NotDownloaded,
+)
+from mlxd.settings import ModelSettings
+
+from ..finding import Case, Finding, fail, ok
+from ..hints import quoted, shown
+
+TITLE = "Models"
+WHY = "A model with a missing file, an unknown architecture or a broken template can't be served."
+
+
+def wanted(case: Case) -> list[str]:
+    """By settings and by what was assigned, but for those of remotes; the bundled one where there
+    is nothing at all."""
+    from mlxd.catalog import PILOT
+    from mlxd.supervisor.contract import NotKept
+    from mlxd.supervisor.store import Store
+
+    names = [one.name for one in case.settings.models]
+    try:
+        kept = [one for one in Store(case.settings.data_dir).assignments().values() if one.model]
+    except NotKept:
+        kept = []  # the check of the folders says what is wrong with the database
+    if not names and not kept:
+        return [PILOT]
+    elsewhere = {model for remote in case.settings.remotes for model in remote.models}
+    names += [one.path or str(one.model) for one in kept if one.model not in elsewhere]
+    return list(dict.fromkeys(names))
+
+
+def entries(case: Case) -> list[ModelEntry]:
+    """Those that can be served, once each."""
+    found = [one for name in wanted(case) if isinstance(one := _find(case, name), ModelEntry)]
+    return list({entry.path: entry for entry in found}.values())
+
+
+def probe(path: str, context: int) -> dict[str, Any]:
+    """What an engine would do before it loads weights: the tokenizer, the template, the class."""
+    from mlxd import wire
+    from mlxd.engine.text import Template, Tokenizer
+
+    folder = Path(path)
+    tokenizer = Tokenizer.load(folder)
+    template = Template.load(folder, tokenizer)
+    hello = wire.Message("user", [wire.TextPart("hello")])
+    text = template.render(wire.Chat([hello]))
+    told = []
+    if "hello" not in text:
+        told.append("its template leaves out what the user says")
+    tools = [wire.Tool("look_up", "finds a value", {"type": "object", "properties": {}})]
+    if template.renders_tools and "look_up" not in template.render(wire.Chat([hello], tools)):
+        told.append("its template names tools and leaves them out")
+    if not tokenizer.encode(text):
+        told.append("its tokenizer makes nothing of a greeting")
+    return {"problems": told, "prompt": text[:500]}
+
+
+def look(case: Case) -> Finding:
+    told: list[str] = []
+    mend: list[str] = []
+    good: list[str] = []
+    budget = _budget(case)
+    for name in wanted(case):
+        found = _find(case, name)
+        if not isinstance(found, ModelEntry):
+            told.append(str(found))
+            mend += _mend(found, case.settings.catalogue.file)
+        elif problem := _problem(case, found, budget):
+            told.append(f"{found.id}: {problem}.")
+            mend += _fetched_again(found.path)
+        else:
+            good.append(f"{found.id} ({shown(found.size_bytes)})")
+    if told:
+        return fail(" ".join(told), *dict.fromkeys(mend))
+    whole = ", ".join(good) + ": whole, with a template that renders"
+    return ok(whole if good else "none of this machine: all are of remotes")
+
+
+def _budget(case: Case) -> int:
+    from mlxd.machine import memory
+    from mlxd.supervisor.ledger import SHARE
+
+    return case.settings.engine.memory_budget or int(memory().total * SHARE)
+
+
+def _find(case: Case, name: str) -> ModelEntry | Exception:
+    try:
+        own = case.settings.catalogue.file
+        return Catalogue([ModelSettings(name=name)], own=own).configured[0]
+    except (BrokenModel, NotDownloaded, NameUnknown, CatalogueError) as error:
+        return error
+
+
+def _problem(case: Case, entry: ModelEntry, budget: int) -> str:
+    from mlxd.supervisor.ledger import estimate
+
+    need = estimate(entry, case.settings.engine.kv_budget)
+    if need > budget:
+        return f"it needs about {shown(need)}, and engines may have {shown(budget)} together"
+    if not {"text", "vision"} & set(entry.capabilities):
+        return ""
+    context = entry.context or 0
+    answer = case.ask("models:probe", {"path": str(entry.path), "context": context}, limit_s=30)
+    if answer.value is None:
+        return answer.failure
+    return "; ".join(answer.value["problems"])
+
+
+def _mend(error: Exception, own: Path | None) -> list[str]:
+    if isinstance(error, NotDownloaded):
+        return [quoted("mlxd", "models", "pull", error.name)]
+    if isinstance(error, BrokenModel):
+        return _fetched_again(error.path)
+    if isinstance(error, CatalogueError):
+        return [quoted("mv", own, f"{own}.off")] if own else ["mlxd config"]
+    return ["mlxd models ls", "mlxd serve --model pilot"]
+
+
+def _fetched_again(path: Path) -> list[str]:
+    """What is no model of the hub can't be fetched again: then the bundled one goes on."""
+    hub = _hub_of(path)
+    return [*([quoted("mlxd", "models", "pull", hub)] if hub else []), "mlxd serve --model pilot"]
+
+
+def _hub_of(path: Path) -> str:
+    """The hub's name of a folder in its cache."""
+    repository = path.parent.parent.name
+    if path.parent.name != "snapshots" or not repository.startswith("models--"):
+        return ""
+    return repository.removeprefix("models--").replace("--", "/", 1)

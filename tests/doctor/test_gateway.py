@@ -1,0 +1,111 @@
+"""GET /doctor: done beside the gateway, once for everyone who asks, and gone with it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.judges.service import Service
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    made = Service([], tmp_path_factory.mktemp("doctor") / "home", {"HF_HUB_OFFLINE": "1"})
+    yield made
+    made.close()
+
+
+def test_it_says_what_the_command_says(service: Service) -> None:
+    answer = service.http.get("/doctor", params={"only": "ports,python,device", "fresh": "1"})
+    assert answer.status_code == 200, answer.text
+    checks = {one["name"]: one for one in answer.json()["checks"]}
+    assert checks.keys() == {"ports", "python", "device"}
+    assert checks["device"]["status"] == "ok"
+    assert all(one["why"] for one in checks.values())
+
+
+def test_it_is_kept_until_a_fresh_one_is_wanted(service: Service) -> None:
+    asked = {"only": "memory"}
+    first = service.http.get("/doctor", params=asked).json()["at"]
+    assert service.http.get("/doctor", params=asked).json()["at"] == first
+    assert service.http.get("/doctor", params={**asked, "fresh": "1"}).json()["at"] > first
+
+
+def test_many_who_ask_at_once_get_one_examination(service: Service) -> None:
+    seen: list[float] = []
+
+    def ask() -> None:
+        params = {"only": "device,descriptors", "fresh": "1"}
+        seen.append(service.http.get("/doctor", params=params).json()["at"])
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(seen) == 8
+    assert len(set(seen)) == 1
+
+
+def test_an_unknown_check_is_refused_with_the_list(service: Service) -> None:
+    answer = service.http.get("/doctor", params={"only": "horoscope"})
+    assert answer.status_code == 400
+    assert "horoscope" in answer.json()["error"]["message"]
+    assert "bundled" in answer.json()["error"]["message"]
+
+
+def test_nothing_of_it_outlives_the_service(tmp_path: Path) -> None:
+    """Killed in the middle of an examination, with children of its own."""
+    made = Service([], tmp_path / "home", {"HF_HUB_OFFLINE": "1"})
+    gateway = psutil.Process(made.process.pid)
+    asking = threading.Thread(target=_ask_and_be_cut_off, args=(made,), daemon=True)
+    asking.start()
+    made.eventually(lambda: any(_is_doctor(child) for child in gateway.children()))
+    made.eventually(lambda: len(gateway.children(recursive=True)) > 2)
+    children = gateway.children(recursive=True)
+    gateway.kill()
+    made.process.wait(10)
+    _, left = psutil.wait_procs(children, timeout=20)
+    asking.join(20)
+    made.http.close()
+    assert made.process.stdout is not None
+    made._listener.join(5)
+    made.process.stdout.close()
+    assert not left
+
+
+def _ask_and_be_cut_off(made: Service) -> None:
+    import httpx2
+
+    with pytest.raises(httpx2.HTTPError):
+        made.http.get("/doctor", params={"only": "device,compiler,bundled", "fresh": "1"})
+
+
+def _is_doctor(process: psutil.Process) -> bool:
+    try:
+        return "mlxd.doctor" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def test_an_end_in_order_ends_it_too(tmp_path: Path) -> None:
+    made = Service([], tmp_path / "home", {"HF_HUB_OFFLINE": "1"})
+    asking = threading.Thread(target=_ask_anyway, args=(made,), daemon=True)
+    asking.start()
+    gateway = psutil.Process(made.process.pid)
+    made.eventually(lambda: any(_is_doctor(child) for child in gateway.children()))
+    began = time.monotonic()
+    made.close()
+    assert time.monotonic() - began < 30
+    asking.join(20)
+
+
+def _ask_anyway(made: Service) -> None:
+    import httpx2
+
+    try:
+        made.http.get("/doctor", params={"only": "compiler,bundled", "fresh": "1"})
+    except (httpx2.HTTPError, RuntimeError):
+        return

