@@ -1,0 +1,111 @@
+"""The agent: conversations with the models of this machine, and tools over its documents."""
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mlxd.desk.answers import Refused, answer, read_json
+from mlxd.settings import AgentSettings
+
+from .sessions import Session, Sessions
+
+if TYPE_CHECKING:
+    from .turning import Turning
+
+
+class NewSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    title: str = ""
+
+
+class Rename(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    title: str
+
+
+class Branch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    message_id: str
+
+
+class Agent:
+    def __init__(
+        self, gateway: str, token: str | None, folder: Path, settings: AgentSettings
+    ) -> None:
+        self._given = gateway, token, settings
+        self._sessions = Sessions(folder / "sessions.db")
+        self._turning: Turning | None = None
+
+    async def __aenter__(self) -> "Agent":
+        await self._sessions.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._turning is not None:
+            await self._turning.aclose()
+        await self._sessions.__aexit__()
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/chat/agent-stream", self.turn, methods=["POST"]),
+            Route("/sessions", self.listing, methods=["GET"]),
+            Route("/sessions", self.create, methods=["POST"]),
+            Route("/sessions/{id}", self.show, methods=["GET"]),
+            Route("/sessions/{id}", self.rename, methods=["PATCH"]),
+            Route("/sessions/{id}", self.delete, methods=["DELETE"]),
+            Route("/sessions/{id}/branch", self.branch, methods=["POST"]),
+        ]
+
+    async def turn(self, request: Request) -> Response:
+        if self._turning is None:
+            # Seconds and 100 MB of libraries, which documents alone don't need.
+            module = await asyncio.to_thread(importlib.import_module, f"{__name__}.turning")
+            self._turning = self._turning or module.Turning(*self._given, self._sessions)
+        return await self._turning.answer(request)
+
+    # --- sessions ------------------------------------------------------------------------------
+
+    async def listing(self, request: Request) -> Response:
+        found = await self._sessions.find(request.query_params.get("q", ""))
+        return answer({"sessions": found})
+
+    async def create(self, request: Request) -> Response:
+        wanted = await read_json(request, NewSession)
+        return answer(await self._sessions.create(wanted.title), 201)
+
+    async def show(self, request: Request) -> Response:
+        return answer(_there(await self._sessions.get(request.path_params["id"]), request))
+
+    async def rename(self, request: Request) -> Response:
+        wanted = await read_json(request, Rename)
+        made = await self._sessions.rename(request.path_params["id"], wanted.title)
+        return answer(_there(made, request))
+
+    async def delete(self, request: Request) -> Response:
+        id = request.path_params["id"]
+        if not await self._sessions.delete(id):
+            raise _unknown(id)
+        return answer({"id": id, "deleted": True})
+
+    async def branch(self, request: Request) -> Response:
+        id = request.path_params["id"]
+        wanted = await read_json(request, Branch)
+        made = await self._sessions.branch(id, wanted.message_id)
+        if made is None:
+            _there(await self._sessions.get(id), request)
+            told = f"There is no message {wanted.message_id!r} in this conversation."
+            raise Refused(404, told, param="message_id", code="message_not_found")
+        return answer(made, 201)
+
+
+def _there(found: Session | None, request: Request) -> Session:
+    if found is None:
+        raise _unknown(request.path_params["id"])
+    return found
+
+
+def _unknown(id: str) -> Refused:
+    return Refused(404, f"There is no conversation {id!r}.", param="id", code="session_not_found")

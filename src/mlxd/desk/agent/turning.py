@@ -1,0 +1,126 @@
+"""A client's turn: taken in, answered as a stream, and kept."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+from pydantic_ai.toolsets import AbstractToolset
+from pydantic_ai.ui.vercel_ai import VercelAIAdapter
+from pydantic_ai.ui.vercel_ai.request_types import UIMessage
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from mlxd.desk.answers import Refused
+from mlxd.settings import AgentSettings
+
+from .building import Answer
+from .sessions import Sessions
+from .stream import HEADERS, SDK_VERSION, stream
+from .turn import Sampling, Turns
+
+log = logging.getLogger(__name__)
+
+# A server of tools that has not answered by then is left out of this turn.
+TOOLS_CONNECT_S = 10.0
+
+
+class Turning:
+    def __init__(
+        self, gateway: str, token: str | None, settings: AgentSettings, sessions: Sessions
+    ) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._turns = Turns(gateway, token, settings)
+
+    async def aclose(self) -> None:
+        await self._turns.aclose()
+
+    async def answer(self, request: Request) -> Response:
+        body = await request.body()
+        try:
+            given = VercelAIAdapter.build_run_input(body)
+        except ValidationError as error:
+            raise _refused(error) from error
+        raw = msgspec.json.decode(body)
+        wanted, sampling = _model(raw), _sampling(raw)
+        if not given.messages:
+            raise Refused(400, "messages is empty.", param="messages", code="invalid_value")
+        sent = raw["messages"]
+        _readable(given.messages)
+        whole = await self._sessions.continued(given.id, sent)
+        made = Answer(f"msg-{uuid.uuid4().hex}")
+        adapter = VercelAIAdapter(
+            agent=self._turns.agent,
+            run_input=given,
+            sdk_version=SDK_VERSION,
+            server_message_id=made.id,
+        )
+        taken = VercelAIAdapter.build_run_input(msgspec.json.encode({**raw, "messages": whole}))
+        messages = adapter.sanitize_messages(VercelAIAdapter.load_messages(taken.messages))
+
+        async def keep(answer: Answer) -> None:
+            if answer.parts:
+                # A client that leaves cancels its stream, but not what is written down of it.
+                last = sent[-1].get("id")
+                await asyncio.shield(self._sessions.answered(given.id, last, answer.message()))
+
+        async def events() -> AsyncIterator[Any]:
+            async with AsyncExitStack() as stack:
+                more = await self._foreign_tools(stack)
+                async for event in self._turns.events(messages, wanted, sampling, more):
+                    yield event
+
+        lines = stream(adapter, events(), made, keep)
+        return StreamingResponse(lines, headers=HEADERS)
+
+    async def _foreign_tools(self, stack: AsyncExitStack) -> list[AbstractToolset[Any]]:
+        """Of the servers in the settings, those that answer."""
+        if self._settings.mcp_config is None:
+            return []
+        from pydantic_ai.mcp import load_mcp_toolsets
+
+        there = []
+        for toolset in load_mcp_toolsets(self._settings.mcp_config):
+            try:
+                async with asyncio.timeout(TOOLS_CONNECT_S):
+                    there.append(await stack.enter_async_context(toolset))
+            except Exception as error:  # noqa: BLE001 - theirs: the turn goes on without it
+                log.warning("the tools of %s are left out: %s", toolset.label, error)
+        return there
+
+
+def _refused(error: ValidationError) -> Refused:
+    first = error.errors()[0]
+    place = ".".join(str(one) for one in first["loc"] if one not in ("submit-message",))
+    told = f"{place or 'the body'}: {first['msg']}"
+    return Refused(400, told, param=place or None, code="invalid_value")
+
+
+def _readable(messages: Sequence[UIMessage]) -> None:
+    """Before any of it is kept."""
+    try:
+        VercelAIAdapter.load_messages(messages)
+    except (ValueError, AssertionError) as error:
+        told = f"messages can't be understood: {error}"
+        raise Refused(400, told, param="messages", code="invalid_value") from error
+
+
+def _model(raw: dict[str, Any]) -> str:
+    wanted = raw.get("model")
+    if wanted is not None and not isinstance(wanted, str):
+        raise Refused(400, "model: expected a name.", param="model", code="invalid_value")
+    return wanted or ""
+
+
+def _sampling(raw: dict[str, Any]) -> Sampling:
+    given = raw.get("settings")
+    try:
+        return msgspec.convert({} if given is None else given, Sampling)
+    except msgspec.ValidationError as error:
+        told = f"settings: {error}"
+        raise Refused(400, told, param="settings", code="invalid_value") from error

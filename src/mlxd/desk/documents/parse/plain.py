@@ -1,0 +1,86 @@
+"""Text and Markdown: read here, as there is nothing in them that could run away with a parser."""
+
+import re
+from pathlib import Path
+
+from mlxd.desk.documents.pieces import Block, Page, Survey, Unreadable
+
+_HEADING = re.compile(r"#{1,6}\s+\S")
+_FENCE = re.compile(r"\s*(```|~~~)")
+_TABLE_ROW = re.compile(r"\s*\|.*\|\s*")
+# Tried in this order. The last takes anything, and is what old western files are in.
+ENCODINGS = ("utf-8-sig", "gb18030", "cp1252", "latin-1")
+# Of what decodes as Chinese by chance, few characters are common ones.
+_COMMON = re.compile(r"[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]")
+
+
+def decode(data: bytes, name: str) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", errors="replace")
+    else:
+        text = _guessed(data)
+    if "\0" in text:
+        raise Unreadable("unsupported_file", f"{name} is no text: it has zero bytes.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _guessed(data: bytes) -> str:
+    for encoding in ENCODINGS:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding != "gb18030" or _chinese(text):
+            return text
+    raise AssertionError
+
+
+def _chinese(text: str) -> bool:
+    wide = [c for c in text if ord(c) > 127]
+    return len(_COMMON.findall(text)) > 0.9 * len(wide)
+
+
+def parse(file: Path, name: str) -> tuple[Survey, list[Page]]:
+    blocks = markdown_blocks(decode(file.read_bytes(), name))
+    if not blocks:
+        raise Unreadable("empty_file", f"{name} has no text in it.")
+    title = next((one.text.lstrip("# ") for one in blocks if one.kind == "heading"), None)
+    return Survey("text", 1, title=title), [Page(1, blocks)]
+
+
+def markdown_blocks(text: str) -> list[Block]:
+    """Paragraphs, headings and tables. What is fenced stays whole."""
+    blocks: list[Block] = []
+    lines: list[str] = []
+    fence = ""
+
+    def close() -> None:
+        if any(line.strip() for line in lines):
+            body = "\n".join(lines).strip("\n")
+            table = len(lines) > 1 and all(_TABLE_ROW.fullmatch(line) for line in lines)
+            heading = len(lines) == 1 and _HEADING.match(body) is not None
+            kind = "table" if table else "heading" if heading else "text"
+            blocks.append(Block(kind, body))  # type: ignore[arg-type]
+        lines.clear()
+
+    for line in text.split("\n"):
+        if fence:
+            lines.append(line)
+            if line.strip().startswith(fence):
+                fence = ""
+            continue
+        opened = _FENCE.match(line)
+        if opened:
+            fence = opened[1]
+            lines.append(line)
+            continue
+        row = _TABLE_ROW.fullmatch(line) is not None
+        was_row = bool(lines) and _TABLE_ROW.fullmatch(lines[-1]) is not None
+        if not line.strip() or _HEADING.match(line) or (bool(lines) and row != was_row):
+            close()
+        if line.strip():
+            lines.append(line)
+        if _HEADING.match(line):
+            close()
+    close()
+    return blocks

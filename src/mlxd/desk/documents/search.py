@@ -1,0 +1,246 @@
+"""Full text and vectors together: both give a ranking, and ranks are added up (reciprocal rank
+fusion), as scores of the two can't be compared."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from mlxd.desk.answers import Refused
+
+from .index import Hit, Index, quoted
+from .store import Store, document_tags, documents, parents
+from .vectors import Vectoriser
+from .words import asked, words
+
+# Of each ranking.
+CANDIDATES = 100
+# How much the first ranks count more than later ones; the usual constant.
+RRF = 60
+MOST_RESULTS = 100
+LONGEST_QUESTION = 4_000
+SNIPPET_CHARACTERS = 300
+# A search that meets a change in the middle is made again.
+TRIES = 4
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    query: str
+    limit: int = 10
+    document: list[str] = []
+    type: list[str] = []
+    kind: list[str] = []
+    tag: list[str] = []
+    added_after: float | None = None
+    added_before: float | None = None
+
+
+class Search:
+    def __init__(self, store: Store, index: Index, vectoriser: Vectoriser) -> None:
+        self._store = store
+        self._index = index
+        self._vectoriser = vectoriser
+
+    async def find(self, question: Question) -> dict[str, Any]:
+        began = time.monotonic()
+        _check(question)
+        vector, note = await self._vectoriser.of_question(question.query)
+        for _ in range(TRIES):
+            results = await asyncio.to_thread(self._results, question, vector)
+            if results is not None:
+                break
+        return {
+            "query": question.query,
+            "mode": "text" if vector is None else "hybrid",
+            "notes": [note] if note else [],
+            "results": results or [],
+            "seconds": round(time.monotonic() - began, 4),
+        }
+
+    def _results(
+        self, question: Question, vector: list[float] | None
+    ) -> list[dict[str, Any]] | None:
+        """None when what was found was replaced before it could be shown."""
+        where = self._where(question)
+        if where is False:
+            return []
+        condition = where if isinstance(where, str) else None
+        by_words = self._index.by_words(question.query, CANDIDATES, condition)
+        by_vector = (
+            self._index.by_vector(vector, CANDIDATES, condition) if vector is not None else []
+        )
+        ranked = fused([by_words, by_vector])
+        best: dict[str, tuple[float, Hit]] = {}
+        for score, hit in ranked:
+            best.setdefault(hit.parent, (score, hit))
+        chosen = list(best.values())[: question.limit]
+        shown = self._shown([hit for _, hit in chosen])
+        if shown is None:
+            return None
+        in_words, in_vectors = {hit.id for hit in by_words}, {hit.id for hit in by_vector}
+        matched = (("words", in_words), ("vector", in_vectors))
+        looked_for = set(asked(question.query))
+        return [
+            {
+                **shown[hit.parent],
+                **snippet(hit.text, looked_for),
+                "why": hit.why,
+                "matched": [name for name, ids in matched if hit.id in ids],
+                "score": round(score, 6),
+            }
+            for score, hit in chosen
+        ]
+
+    def _where(self, question: Question) -> str | bool:
+        """The condition on rows; True without one, False when nothing can match."""
+        parts = []
+        chosen = set(question.document)
+        if question.tag:
+            tagged = self._tagged(question.tag)
+            chosen = chosen & tagged if question.document else tagged
+        if question.tag or question.document:
+            if not chosen:
+                return False
+            parts.append(_among("document", sorted(chosen)))
+        if question.type:
+            parts.append(_among("type", question.type))
+        if question.kind:
+            parts.append(_among("kind", question.kind))
+        if question.added_after is not None:
+            parts.append(f"added >= {float(question.added_after)!r}")
+        if question.added_before is not None:
+            parts.append(f"added < {float(question.added_before)!r}")
+        return " AND ".join(parts) if parts else True
+
+    def _tagged(self, tags: Sequence[str]) -> set[str]:
+        """Documents that have all of these tags."""
+        column = document_tags.c
+        chosen = (
+            sa.select(column.document)
+            .where(column.tag.in_(tags))
+            .group_by(column.document)
+            .having(sa.func.count(column.tag.distinct()) == len(set(tags)))
+        )
+        with self._store.reading() as connection:
+            return {row[0] for row in connection.execute(chosen)}
+
+    def _shown(self, hits: Sequence[Hit]) -> dict[str, dict[str, Any]] | None:
+        wanted = {hit.parent for hit in hits}
+        if not wanted:
+            return {}
+        joined = sa.join(parents, documents, parents.c.document == documents.c.id)
+        chosen = (
+            sa.select(parents, documents.c.name, documents.c.type, documents.c.source)
+            .select_from(joined)
+            .where(parents.c.id.in_(wanted))
+        )
+        with self._store.reading() as connection:
+            rows = list(connection.execute(chosen).mappings())
+            tags = tags_of(connection, {row["document"] for row in rows})
+        if len(rows) < len(wanted):
+            return None
+        return {row["id"]: _result(dict(row), tags.get(row["document"], [])) for row in rows}
+
+
+def _result(row: dict[str, Any], tags: list[str]) -> dict[str, Any]:
+    document = row["document"]
+    image = row["image"]
+    return {
+        "document": {
+            "id": document,
+            "name": row["name"],
+            "type": row["type"],
+            "source": row["source"],
+            "tags": tags,
+        },
+        "parent": {
+            "id": row["id"],
+            "kind": row["kind"],
+            "text": row["text"],
+            "page": row["page"],
+            "box": row["box"],
+            "image": image and f"/documents/{document}/images/{row['revision'][:8]}/{image}",
+        },
+    }
+
+
+def tags_of(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, list[str]]:
+    chosen = (
+        sa.select(document_tags.c.document, document_tags.c.tag)
+        .where(document_tags.c.document.in_(list(wanted)))
+        .order_by(document_tags.c.tag)
+    )
+    found: dict[str, list[str]] = {}
+    for document, tag in connection.execute(chosen):
+        found.setdefault(document, []).append(tag)
+    return found
+
+
+def fused(rankings: Sequence[Sequence[Hit]]) -> list[tuple[float, Hit]]:
+    """Best first. What stands in one ranking alone counts as if it were behind the end of the
+    other."""
+    scores: dict[str, float] = {}
+    hits: dict[str, Hit] = {}
+    for ranking in rankings:
+        for rank, hit in enumerate(ranking, 1):
+            scores[hit.id] = scores.get(hit.id, 0.0) + 1 / (RRF + rank)
+            hits[hit.id] = hit
+    order = sorted(scores, key=lambda one: (-scores[one], one))
+    return [(scores[one], hits[one]) for one in order]
+
+
+def snippet(text: str, looked_for: set[str]) -> dict[str, Any]:
+    """The part of the text that has most of what was looked for, and where in it that stands."""
+    found = [(word.start, word.end) for word in words(text) if word.text in looked_for]
+    start = _densest([one[0] for one in found])
+    if start > 0:
+        # From the beginning of a word, with a little of what stands before.
+        start = max(0, start - SNIPPET_CHARACTERS // 4)
+        space = text.find(" ", start)
+        start = space + 1 if 0 <= space < start + 40 else start
+    if len(text) - start < SNIPPET_CHARACTERS:
+        start = max(0, len(text) - SNIPPET_CHARACTERS)
+    end = min(len(text), start + SNIPPET_CHARACTERS)
+    return {
+        "snippet": text[start:end],
+        "highlights": _joined(
+            [(a - start, b - start) for a, b in found if start <= a and b <= end]
+        ),
+    }
+
+
+def _densest(starts: Sequence[int]) -> int:
+    best, most = 0, 0
+    for i, start in enumerate(starts):
+        inside = sum(one < start + SNIPPET_CHARACTERS * 3 // 4 for one in starts[i:])
+        if inside > most:
+            best, most = start, inside
+    return best
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[list[int]]:
+    made: list[list[int]] = []
+    for start, end in sorted(spans):
+        if made and start <= made[-1][1]:
+            made[-1][1] = max(made[-1][1], end)
+        else:
+            made.append([start, end])
+    return made
+
+
+def _check(question: Question) -> None:
+    if not question.query.strip():
+        raise Refused(400, "query is empty.", param="query", code="invalid_value")
+    if len(question.query) > LONGEST_QUESTION:
+        told = f"query has more than {LONGEST_QUESTION} characters."
+        raise Refused(400, told, param="query", code="invalid_value")
+    if not 1 <= question.limit <= MOST_RESULTS:
+        told = f"limit is {question.limit}: expected 1 to {MOST_RESULTS}."
+        raise Refused(400, told, param="limit", code="invalid_value")
+
+
+def _among(column: str, values: Sequence[str]) -> str:
+    return f"{column} IN ({', '.join(quoted(one) for one in values)})"

@@ -1,0 +1,68 @@
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from bench.models import SHAPES, write_model
+from tests.judges.service import Service
+
+from .npm import Client
+from .upstream import Upstream
+
+FOREIGN = """\
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("numbers")
+
+
+@server.tool()
+def double(number: int) -> int:
+    return 2 * number
+
+
+server.run()
+"""
+
+
+@pytest.fixture(scope="package")
+def upstream() -> Iterator[Upstream]:
+    made = Upstream()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Service]:
+    """`pilot` answers; `endless`, of random weights, does not stop; the far ones do as they are
+    called. One of the two servers of tools works."""
+    models = tmp_path_factory.mktemp("models")
+    write_model(models / "endless", SHAPES["tiny"])
+    (models / "foreign.py").write_text(FOREIGN)
+    good = {"command": sys.executable, "args": [str(models / "foreign.py")]}
+    broken = {"command": sys.executable, "args": ["-c", "raise SystemExit('broken')"]}
+    config = models / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"numbers": good, "broken": broken}}))
+    environment = {
+        "MLXD_REMOTES": upstream.setting(),
+        "MLXD_AGENT_MCP_CONFIG": str(config),
+        "MLXD_AGENT_STEPS": "4",
+        "MLXD_DOCUMENTS_TAGS": "off",
+    }
+    home = tmp_path_factory.mktemp("home")
+    made = Service([Path("pilot"), models / "endless"], home, environment)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(service: Service, request: pytest.FixtureRequest) -> Iterator[Callable[[], Client]]:
+    made: list[Client] = []
+
+    def begin() -> Client:
+        made.append(Client(service.url, f"{request.node.name}-{len(made)}"))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.close()

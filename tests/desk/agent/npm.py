@@ -1,0 +1,74 @@
+"""The npm client in a process of its own, as an application uses it."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WEB = Path(__file__).parents[3] / "web"
+NODE = shutil.which("node")
+
+
+class Client:
+    def __init__(self, url: str, id: str = "talk") -> None:
+        if NODE is None or not (WEB / "node_modules/ai").is_dir():
+            pytest.skip("node or the npm client is not installed: make web")
+        self.id = id
+        self._process = subprocess.Popen(
+            [NODE, str(WEB / "tests/talk.mjs"), url, id],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def begin(self, **turn: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(turn) + "\n")
+        self._process.stdin.flush()
+
+    def held(self) -> dict[str, Any]:
+        """After the turn that was begun."""
+        assert self._process.stdout is not None
+        made: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return made
+
+    def say(self, text: str, **more: Any) -> dict[str, Any]:
+        self.begin(text=text, **more)
+        return self.held()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(20)
+
+
+def plain(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what only matters while an answer comes, and the place for one that never came."""
+    made = []
+    for message in messages:
+        parts = [_plain(part) for part in message["parts"]]
+        while parts and parts[-1]["type"] == "step-start":
+            parts.pop()
+        if message["role"] == "assistant" and not parts:
+            continue
+        made.append({"id": message["id"], "role": message["role"], "parts": parts})
+    return made
+
+
+def _plain(part: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in part.items()
+        if value is not None
+        and not (key == "state" and part["type"] in ("text", "reasoning"))
+        and key not in ("providerMetadata", "callProviderMetadata", "resultProviderMetadata")
+    }
+
+
+def said(message: dict[str, Any]) -> str:
+    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")

@@ -1,0 +1,135 @@
+"""PDFs of our own making: what stands where, in which order, and which pages are pictures."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mlxd.desk.documents.parse import Extraction, extract
+from mlxd.desk.documents.pieces import Page, Survey, Unreadable
+
+from .papers import Paper, label
+
+LEFT = [f"Left line {i} goes on about geese and" for i in range(12)]
+RIGHT = [f"Right line {i} tells of ducks and" for i in range(9)]
+
+
+def request(folder: Path, data: bytes, **limits: int) -> Extraction:
+    file = folder / "paper.pdf"
+    file.write_bytes(data)
+    return Extraction(
+        file=str(file),
+        name="paper.pdf",
+        parser="pdf",
+        out=str(folder / "out"),
+        images=str(folder / "images"),
+        page_limit=limits.get("page_limit", 100),
+        pixel_limit=10**8,
+        unpacked_limit=10**9,
+        image_side=64,
+        memory=1 << 30,
+        seconds=60,
+    )
+
+
+def parsed(folder: Path, paper: Paper) -> tuple[Survey, list[Page]]:
+    survey = extract(request(folder, paper.bytes()), lambda: False)
+    assert survey is not None
+    files = sorted((folder / "out").glob("page-*.json"))
+    return survey, [msgspec.json.decode(file.read_bytes(), type=Page) for file in files]
+
+
+def refused(folder: Path, data: bytes, **limits: int) -> Unreadable:
+    with pytest.raises(Unreadable) as raised:
+        extract(request(folder, data, **limits), lambda: False)
+    return raised.value
+
+
+def test_columns_are_read_one_after_the_other(folder: Path) -> None:
+    paper = Paper().title("A title that goes over both of the columns of this page")
+    paper.columns(LEFT, RIGHT).text("Below the columns a last line goes over the whole page again.")
+    _, [page] = parsed(folder, paper)
+    texts = [block.text for block in page.blocks]
+    assert [block.kind for block in page.blocks] == ["heading", "text", "text", "text"]
+    assert texts[1] == " ".join(LEFT)
+    assert texts[2] == " ".join(RIGHT)
+    assert texts[3].startswith("Below")
+
+
+def test_words_that_were_broken_are_whole(folder: Path) -> None:
+    _, [page] = parsed(folder, Paper().text("The committee was re-", "organised in the end."))
+    assert page.blocks[0].text == "The committee was reorganised in the end."
+
+
+@pytest.mark.parametrize("ruled", [True, False], ids=["with lines", "without lines"])
+def test_tables_become_markdown(folder: Path, ruled: bool) -> None:
+    rows = [["City", "Country", "People"], ["Oslo", "Norway", "700"], ["Turin", "Italy", "850"]]
+    paper = Paper().text("Above the table.").table(rows, ruled=ruled).text("Below the table.")
+    _, [page] = parsed(folder, paper)
+    assert [block.kind for block in page.blocks] == ["text", "table", "text"]
+    assert page.blocks[1].text.splitlines() == [
+        "| City | Country | People |",
+        "| --- | --- | --- |",
+        "| Oslo | Norway | 700 |",
+        "| Turin | Italy | 850 |",
+    ]
+
+
+def test_pictures_are_cut_out_with_their_place(folder: Path) -> None:
+    paper = Paper().text("The gauge in hall 7.").picture(label("GAUGE 5523"), width=200)
+    _, [page] = parsed(folder, paper)
+    text, image = page.blocks
+    assert image.kind == "image"
+    assert image.image is not None
+    assert (folder / "images" / image.image).stat().st_size > 0
+    assert image.box is not None
+    assert text.box is not None
+    assert image.box[2] - image.box[0] == pytest.approx(200, abs=1)
+    assert image.box[1] > text.box[3]
+
+
+def test_a_page_that_is_a_picture_is_rendered(folder: Path) -> None:
+    paper = Paper().text("A page of text, which is long enough to be one and has more to say.")
+    survey, [first, second] = parsed(folder, paper.page().scan("The code is 8841"))
+    assert survey.pages == 2
+    assert first.picture is None
+    assert second.picture is not None
+    assert (folder / "images" / second.picture).exists()
+
+
+def test_an_encrypted_file_says_so(folder: Path) -> None:
+    error = refused(folder, Paper(password="secret").text("Nothing to see.").bytes())
+    assert error.code == "encrypted_file"
+    assert "password" in str(error)
+
+
+def test_a_damaged_file_says_so(folder: Path) -> None:
+    data = Paper().text("A line.").bytes()
+    assert refused(folder, b"%PDF-1.7\n" + data[400:700]).code == "damaged_file"
+
+
+def test_too_many_pages_are_refused(folder: Path) -> None:
+    paper = Paper()
+    for number in range(5):
+        paper.text(f"Page {number}").page()
+    error = refused(folder, paper.bytes(), page_limit=3)
+    assert error.code == "too_many_pages"
+    assert "documents.page_limit" in str(error)
+
+
+def test_what_was_read_once_is_not_read_again(folder: Path) -> None:
+    wanted = request(folder, Paper().text("Once.").bytes())
+    extract(wanted, lambda: False)
+    Path(wanted.file).unlink()
+    assert extract(wanted, lambda: False) is not None
+
+
+def test_a_parser_that_takes_too_long_is_ended(folder: Path) -> None:
+    wanted = request(folder, Paper().text("Slow.").bytes())
+    with pytest.raises(Unreadable) as raised:
+        extract(msgspec.structs.replace(wanted, seconds=0.0), lambda: False)
+    assert raised.value.code == "parse_timeout"
+
+
+def test_a_stopped_job_ends_its_parser(folder: Path) -> None:
+    assert extract(request(folder, Paper().text("Stop.").bytes()), lambda: True) is None
