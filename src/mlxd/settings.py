@@ -7,12 +7,14 @@ would hold that back by 0.3 s on a small machine.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
+
+from .remotes import RemoteSettings, mistakes
 
 # Names of the environment that configure something else than a setting.
 NOT_SETTINGS = {"MLXD_CONFIG", "MLXD_URL"}
@@ -68,6 +70,14 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     pin: bool = False
 
 
+class CatalogueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`file` None: catalogue.toml beside mlxd.toml, where there is one."""
+
+    file: Path | None = None
+    # Download what a request names and this machine lacks; otherwise the answer says how to.
+    auto_pull: bool = False
+
+
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """None: the engine decides by what the machine has. `blas`: auto, off, or a library's path."""
 
@@ -81,6 +91,50 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     memory_budget: Bytes | None = None
 
 
+AGENT_INSTRUCTIONS = (
+    "Answer in the user's language. Use a tool only where the question needs one. What you take "
+    "from a document, cite as [n] with the number of the search result."
+)
+
+
+class DocumentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`roots`: folders of which `POST /documents` may read files by their path. `database`: of
+    jobs and documents; None: SQLite in the data folder. `store`: None: the data folder."""
+
+    roots: list[Path] = []
+    database: str | None = None
+    store: Path | None = None
+    workers: Count = 4
+    idle_timeout: Seconds = 600.0
+    upload_limit: Bytes = 512 * MIB
+    # Of what a packed file (DOCX, XLSX, PPTX) may become.
+    unpacked_limit: Bytes = GIB
+    page_limit: Count = 5_000
+    pixel_limit: Count = 100_000_000
+    parse_timeout: Seconds = 300.0
+    parse_memory: Bytes = 2 * GIB
+    # Of a picture in a document, along its shorter side; smaller ones are ornaments.
+    image_side: Count = 64
+    describe: bool = True
+    tags: bool = True
+    summaries: bool = False
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a turn: `steps` are answers of the model, one for each round of tools, `tokens` all that
+    it reads and writes. `mcp_config`: a file with `mcpServers`, as other applications have it."""
+
+    instructions: str = AGENT_INSTRUCTIONS
+    steps: Count = 8
+    tokens: Count = 200_000
+    seconds: Seconds = 300.0
+    # Of a tool's result at once; the model reads on from there.
+    tool_characters: Count = 4_000
+    # Of a model that does not say its own.
+    context: Count = 4_096
+    mcp_config: Path | None = None
+
+
 class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     file_bytes: Bytes = 10 * MIB
@@ -91,7 +145,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     images: ImageSettings = ImageSettings()
     models: list[ModelSettings] = []
+    remotes: list[RemoteSettings] = []
+    catalogue: CatalogueSettings = CatalogueSettings()
     engine: EngineSettings = EngineSettings()
+    documents: DocumentSettings = DocumentSettings()
+    agent: AgentSettings = AgentSettings()
     logging: LoggingSettings = LoggingSettings()
     data_dir: Path = Path()
     sources: dict[str, str] = {}
@@ -100,17 +158,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "server": ServerSettings,
     "images": ImageSettings,
+    "catalogue": CatalogueSettings,
     "engine": EngineSettings,
+    "documents": DocumentSettings,
+    "agent": AgentSettings,
     "logging": LoggingSettings,
 }
-_SECRETS = {"server.token"}
+_SECRETS = {"server.token", "documents.database"}
+_Table = TypeVar("_Table", ModelSettings, RemoteSettings)
 _SWITCH = {"on": True, "off": False, "yes": True, "no": False}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 
 
 def known_keys() -> dict[str, Any]:
     """Every leaf by its dotted name, with its type."""
-    keys: dict[str, Any] = {"data_dir": Path, "models": list[ModelSettings]}
+    keys: dict[str, Any] = {
+        "data_dir": Path,
+        "models": list[ModelSettings],
+        "remotes": list[RemoteSettings],
+    }
     for name, section in _SECTIONS.items():
         for field in msgspec.structs.fields(section):
             keys[f"{name}.{field.name}"] = field.type
@@ -220,7 +286,10 @@ def _build(found: dict[str, tuple[Any, str]]) -> Settings:
     for key, (raw, source) in found.items():
         if key not in types:
             raise SettingsError(f"{key} (in {source}) is no setting.{_nearest(key, list(types))}")
-        value = _models(raw, source) if key == "models" else _convert(key, raw, types[key], source)
+        if key in _LISTS:
+            value = _LISTS[key](raw, source)
+        else:
+            value = _convert(key, raw, types[key], source)
         sources[key] = source
         section, _, leaf = key.rpartition(".")
         (sections[section] if section else top)[leaf] = value
@@ -235,20 +304,46 @@ def _models(raw: Any, source: str) -> list[ModelSettings]:
         raw = [part.strip() for part in raw.split(",") if part.strip()]
     if not isinstance(raw, list):
         raise SettingsError(f"models (from {source}) must be a list of names or tables.")
-    types = {field.name: field.type for field in msgspec.structs.fields(ModelSettings)}
-    models = []
-    for i, entry in enumerate(raw):
-        where = f"models[{i}]"
-        table = {"name": entry} if isinstance(entry, str) else entry
+    tables = [{"name": entry} if isinstance(entry, str) else entry for entry in raw]
+    return _tables("models", tables, source, ModelSettings, "alias, hub id or folder")
+
+
+def _remotes(raw: Any, source: str) -> list[RemoteSettings]:
+    """A list of tables (as JSON in the environment)."""
+    if isinstance(raw, str):
+        try:
+            raw = msgspec.json.decode(raw or "[]")
+        except msgspec.DecodeError:
+            raw = None
+    if not isinstance(raw, list):
+        raise SettingsError(f"remotes (from {source}) must be a list of tables.")
+    made = _tables("remotes", raw, source, RemoteSettings, "for this server")
+    if wrong := mistakes(made):
+        raise SettingsError(f"{wrong} (in {source})")
+    return made
+
+
+_LISTS: dict[str, Callable[[Any, str], Any]] = {"models": _models, "remotes": _remotes}
+
+
+def _tables(key: str, raw: list[Any], source: str, kind: type[_Table], what: str) -> list[_Table]:
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    required = [field.name for field in msgspec.structs.fields(kind) if field.required]
+    made = []
+    for i, table in enumerate(raw):
+        where = f"{key}[{i}]"
         if not isinstance(table, dict) or "name" not in table:
-            raise SettingsError(f"{where} (from {source}) needs a name: alias, hub id or folder.")
-        for key in table:
-            if key not in types:
-                hint = _nearest(key, list(types))
-                raise SettingsError(f"{where}.{key} (in {source}) is no setting.{hint}")
+            raise SettingsError(f"{where} (from {source}) needs a name: {what}.")
+        for field in table:
+            if field not in types:
+                hint = _nearest(field, list(types))
+                raise SettingsError(f"{where}.{field} (in {source}) is no setting.{hint}")
+        for field in required:
+            if field not in table:
+                raise SettingsError(f"{where} (from {source}) needs {field}.")
         values = {k: _convert(f"{where}.{k}", v, types[k], source) for k, v in table.items()}
-        models.append(ModelSettings(**values))
-    return models
+        made.append(kind(**values))
+    return made
 
 
 def _convert(key: str, raw: Any, kind: Any, source: str) -> Any:
@@ -274,8 +369,9 @@ def _convert(key: str, raw: Any, kind: Any, source: str) -> Any:
         choices = get_args(kind) if get_origin(kind) is Literal else ()
         if choices:
             message = f"expected one of {', '.join(choices)}"
-        shown = redacted(key, raw)
-        raise SettingsError(f"{key} (from {source}) is {shown!r}: {message}.") from error
+        # A key may have been written where its variable's name belongs.
+        shown = "" if key.startswith("remotes") else f" is {redacted(key, raw)!r}"
+        raise SettingsError(f"{key} (from {source}){shown}: {message}.") from error
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -22,6 +22,7 @@ def test_only_what_changed_is_touched(tmp_path: Path) -> None:
         assert again().json() == {
             "restarted": [],
             "started": [],
+            "remotes": [],
             "needs_restart_of_the_service": ["server.queue_limit"],
         }
         config.write_text("[server]\nqueue_limit = nonsense\n")

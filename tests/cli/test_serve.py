@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
@@ -157,6 +158,12 @@ def test_status_config_logs_and_models(tmp_path: Path) -> None:
         assert "fake  ready" in shown.stdout
         assert shown.returncode == 0
         assert '"state": "ready"' in mlxd("status", "--json", *data).stdout
+        # From another HOME, the port finds it, and the folder says whose it is.
+        other = ("--data-dir", str(tmp_path / "another"))
+        port = service.url.rpartition(":")[2]
+        found = mlxd("status", *other, environ={"MLXD_SERVER_PORT": port})
+        assert (found.returncode, f"its data folder is {service.data}" in found.stdout) == (0, True)
+        assert mlxd("status", *other, "--url", "http://127.0.0.1:1").returncode == 3
         assert mlxd("logs", "fake", *data).returncode == 0
         assert "There are: fake" in mlxd("logs", "other", *data).stderr
         assert service.end() == 0
@@ -168,11 +175,26 @@ def test_status_config_logs_and_models(tmp_path: Path) -> None:
     assert '"alias' in mlxd("models", "ls", "--json").stdout
 
 
+def test_status_tells_a_service_that_is_not_ready_from_one_that_is_at_rest(tmp_path: Path) -> None:
+    with serving(tmp_path, "--never-ready") as service:
+        data = ("--data-dir", str(service.data))
+        service.wait_for("listening")
+        loading = mlxd("status", *data)
+        assert (loading.returncode, "fake  " in loading.stdout) == (1, True)
+        stopped = httpx2.post(f"{service.url}/engines/fake/stop", timeout=20)
+        assert stopped.status_code == 200
+        while "at rest" not in (shown := mlxd("status", *data)).stdout:
+            assert shown.returncode == 1
+        # The next request starts it, so a load balancer may send one.
+        assert shown.returncode == 0
+        assert httpx2.get(f"{service.url}/ready").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
         (["serve", "--model", "/nonexistent"], 1, "no such folder"),
-        (["serve", "--model", "qwen3-vl-4b"], 1, "hf download"),
+        (["serve", "--model", "qwen3-vl-4b"], 1, "mlxd models pull"),
         (["serve", "--port", "99999"], 2, "server.port"),
         (["serve", "--model", "."], 1, "config.json is missing"),
     ],
@@ -191,8 +213,12 @@ def test_help_has_examples() -> None:
     assert "serve" in mlxd("--help").stdout
 
 
-def mlxd(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    environ = {**os.environ, "MLXD_CONFIG": os.devnull, "HF_HUB_CACHE": "/nonexistent"}
+def mlxd(
+    *arguments: str, environ: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    # Whoever has the usual port on this machine is none of these tests' business.
+    fixed = {"MLXD_CONFIG": os.devnull, "HF_HUB_CACHE": "/nonexistent"}
+    environ = {"MLXD_SERVER_PORT": "1", **os.environ, **fixed, **(environ or {})}
     command = [sys.executable, "-m", "mlxd", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=30, env=environ, check=False

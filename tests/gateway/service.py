@@ -149,6 +149,9 @@ class FakeService:
 
     # What the gateway asks for.
 
+    def certificate(self, name: str) -> dict[str, Any] | None:
+        return None
+
     def models(self) -> list[ModelCard]:
         return [CARD, TEXT_ONLY]
 
@@ -159,6 +162,9 @@ class FakeService:
                     raise NotCapable(f"{card.id} has no capability {needs!r}.", needs=needs)
                 return card
         raise UnknownModel(name, [card.id for card in self.models()])
+
+    def elsewhere(self, name: str) -> None:
+        return None
 
     def generate(self, card: ModelCard, submit: wire.Submit) -> FakeStream:
         if self.refuse is not None:

@@ -1,5 +1,6 @@
 """The command line: one module per command, each loaded only when it is used."""
 
+import io
 import sys
 from typing import NoReturn
 
@@ -9,6 +10,10 @@ from .complaint import Complaint
 def main() -> NoReturn:
     from .quick import serve_flags
 
+    for stream in (sys.stdout, sys.stderr):
+        # Where the locale has no such characters: a question mark is better than no answer.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         flags = serve_flags(sys.argv[1:])
         if flags is None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from . import smoke
+from . import docs, smoke
 from .quick import load_settings, settings_from
 
 app = typer.Typer(
@@ -16,8 +16,27 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=True,
 )
+service = typer.Typer(
+    help="Serve from log-in on, as the system's own service (systemd, launchd).",
+    no_args_is_help=True,
+)
+app.add_typer(service, name="service")
+app.add_typer(docs.app, name="docs")
+app.command("ocr", epilog="Example: mlxd ocr scan.png receipt.pdf --format markdown")(docs.ocr)
 models = typer.Typer(help="Which models there are.", no_args_is_help=True)
 app.add_typer(models, name="models")
+doctor = typer.Typer(
+    help="""Find what will go wrong before it does, with the command that mends it.
+
+Checks: settings, python, versions, backends, device, metal, cuda, compiler, memory, container,
+descriptors, disk, temporary, folders, ports, leftovers, service, network, hub, clock, models,
+remotes, certificates; and those that measure: blas, products, bundled.
+
+Exit codes: 0 nothing stands in the way; 1 something does; 2 no such check; 130 interrupted.""",
+    epilog="Example: mlxd doctor --skip blas,products,bundled",
+    invoke_without_command=True,
+)
+app.add_typer(doctor, name="doctor")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of the usual mlxd.toml.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where logs and state are kept.")]
@@ -100,6 +119,77 @@ def down(
     raise SystemExit(down(settings_from({"data_dir": data_dir, "config": config}), at_once=now))
 
 
+@service.command("install", epilog="Example: mlxd service install --model pilot --dry-run")
+def service_install(
+    model: Model = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "--print", help="Only show what would be written.")
+    ] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Start mlxd now and whenever you log in, and again when it fails.
+
+    It gets the options given here, and from this shell PATH, the proxies, where models lie, MLXD_…
+    and the keys of remotes, in a file that only you can read. Again with other options: they are
+    taken over. Exit codes: 0 installed; 1 something is in the way; 7 no systemd or launchd.
+    """
+    from .unit import install
+
+    flags = {
+        "models": model,
+        "server.host": host,
+        "server.port": port,
+        "data_dir": data_dir,
+        "config": config,
+    }
+    raise SystemExit(install(settings_from(flags), flags, show=dry_run))
+
+
+@service.command("uninstall", epilog="Example: mlxd service uninstall")
+def service_uninstall() -> None:
+    """End the service and remove what install wrote; models, logs and settings stay."""
+    from .unit import uninstall
+
+    raise SystemExit(uninstall())
+
+
+@app.command("run", epilog='Example: mlxd run pilot "What is 17 + 4?"')
+def run_model(
+    name: Annotated[str, typer.Argument(help="A model, or a capability such as vision.")],
+    prompt: Annotated[str | None, typer.Argument(help="Without it: a chat.")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="Show this image; repeat.")] = None,
+    system: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, max=2)] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """One answer, or a chat.
+
+    What is piped in is added to the prompt. Where no service runs, one is started in the background
+    and goes on running. Ctrl-C stops one answer.
+    """
+    from .run import run
+
+    options = {"max_tokens": max_tokens, "temperature": temperature}
+    code = run(
+        settings_from({"data_dir": data_dir, "config": config}),
+        name,
+        prompt,
+        images=image or [],
+        system=system,
+        url=url,
+        options={key: value for key, value in options.items() if value is not None},
+        as_json=json,
+    )
+    raise SystemExit(code)
+
+
 @app.command(epilog="Example: mlxd status --json")
 def status(
     url: Url = None,
@@ -107,7 +197,12 @@ def status(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """What the running service does: its engines, their states and queues."""
+    """What the running service does: its engines and remotes, their states and queues.
+
+    Without --url, the service of this data folder, or else whichever mlxd has the port of the
+    settings. Exit codes: 0 a model can answer; 1 it runs, and no model can answer (yet); 3 it does
+    not run, or gives no answer.
+    """
     from .status import run
 
     raise SystemExit(
@@ -123,15 +218,27 @@ def config(config: Config = None, data_dir: DataDir = None, json: Json = False) 
     run(settings_from({"data_dir": data_dir, "config": config}), as_json=json)
 
 
+def _log_names(incomplete: str) -> list[str]:
+    from .logs import names
+
+    return [one for one in names(settings_from({})) if one.startswith(incomplete)]
+
+
 @app.command(epilog="Example: mlxd logs -f tiny")
 def logs(
-    name: Annotated[str | None, typer.Argument(help="A model; without it, all.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A model, gateway or desk; without it, all.",
+            autocompletion=_log_names,
+        ),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many at first.")] = 50,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
-    """The last lines of the logs."""
+    """The last lines of the logs, and with -f what comes, also across their rotation."""
     from .logs import run
 
     settings = settings_from({"data_dir": data_dir, "config": config})
@@ -183,9 +290,59 @@ app.command("smoke", cls=smoke.Command, epilog="Example: mlxd smoke --url http:/
 @models.command("ls", epilog="Example: mlxd models ls --json")
 def models_ls(config: Config = None, json: Json = False) -> None:
     """Models on this machine, and those that the catalogue knows."""
-    from .models import ls
+    from .models_ls import ls
 
     ls(settings_from({"config": config}), as_json=json)
+
+
+@models.command("pull", epilog="Example: mlxd models pull qwen3-vl-4b")
+def models_pull(
+    name: Annotated[str, typer.Argument(help="An alias, or ORG/NAME on the hub.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Download a model, or go on with a download that was stopped.
+
+    Into the cache that Hugging Face's own tools use; every file is verified. A mirror: HF_ENDPOINT.
+    Models that need a token: HF_TOKEN. Exit codes: 0 it is here; 1 why not; 130 stopped.
+    """
+    from .models_pull import pull
+
+    raise SystemExit(pull(settings_from({"config": config}), name, as_json=json))
+
+
+@models.command("rm", epilog="Example: mlxd models rm qwen3-0.6b --yes")
+def models_rm(
+    name: Annotated[str, typer.Argument(help="An alias, or ORG/NAME.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also while it is in use.")] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Remove a model that mlxd downloaded; what others put into the cache stays.
+
+    Exit codes: 0 removed; 1 why not; 7 it is in use.
+    """
+    from .models_rm import rm
+
+    settings = settings_from({"data_dir": data_dir, "config": config})
+    raise SystemExit(rm(settings, name, yes=yes, force=force, as_json=json))
+
+
+@models.command("inspect", epilog="Example: mlxd models inspect pilot --json")
+def models_inspect(
+    name: Annotated[str, typer.Argument(help="An alias, ORG/NAME, or a folder.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """What a model is, can do and needs, from its files alone.
+
+    Exit codes: 0 it can be served; 1 it can't, with the reasons.
+    """
+    from .models_inspect import inspect
+
+    raise SystemExit(inspect(settings_from({"config": config}), name, as_json=json))
 
 
 @models.command("assign", epilog="Example: mlxd models assign vision pilot")
@@ -210,3 +367,44 @@ def models_show(
     from .models import show
 
     show(settings_from({"data_dir": data_dir, "config": config}), url, as_json=json)
+
+
+@doctor.callback()
+def doctor_examine(
+    context: typer.Context,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="CHECK", help="Only this check; may be repeated.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(metavar="CHECK", help="Not this check; may be repeated.")
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Do what is safe (leftovers, permissions), asking first.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --fix: do not ask.")] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    from .doctor import run
+
+    flags = {"data_dir": data_dir, "config": config}
+    raise SystemExit(run(flags, only=only or [], skip=skip or [], as_json=json, fix=fix, yes=yes))
+
+
+@doctor.command("diagnose", epilog="Example: mlxd logs -n 200 | mlxd doctor diagnose -")
+def doctor_diagnose(
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT|FILE|-", help="An error, a log file, or -.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Explain a known failure of MLX, mlx-lm, mlx-vlm, Metal, CUDA, the hub or the tokenizer.
+
+    Exit codes: 0 recognised; 1 not known.
+    """
+    from .doctor import diagnose
+
+    raise SystemExit(diagnose(text, as_json=json))

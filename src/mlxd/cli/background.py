@@ -7,15 +7,21 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlxd.settings import Settings, environment_name
 
 from .complaint import Complaint
 from .service import ask
+from .status import doing_of
+
+if TYPE_CHECKING:
+    from mlxd.supervisor.record import RunFile
 
 EXIT_STILL_LOADING = 5
 EXIT_STILL_RUNNING = 6
+# As a shell says it of a command that Ctrl-C has ended.
+EXIT_INTERRUPTED = 130
 # Neither the file of a starting service nor the end of a process that is no child can be waited
 # for, so they are looked at this often.
 LOOK_S = 0.05
@@ -50,12 +56,12 @@ def up(
         print(f"mlxd is running already: {running.url} (process {running.gateway.pid})")
         return 0
     log = up_log(settings)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    output = _opened(log)
     # Every user may read the command line of a process that stays.
     shown = {key: value for key, value in flags.items() if key != "server.token"}
     token = flags.get("server.token")
     environment = {**os.environ, **({environment_name("server.token"): token} if token else {})}
-    with log.open("wb") as output:
+    with output:
         process = subprocess.Popen(
             [*command, *arguments(shown)],
             env=environment,
@@ -64,50 +70,129 @@ def up(
             stderr=output,
             start_new_session=True,
         )
+    try:
+        return _wait_until_up(process, log, settings, wait_s)
+    except KeyboardInterrupt:
+        print(f"\nmlxd goes on starting (process {process.pid}). To end it: mlxd down")
+        return EXIT_INTERRUPTED
+
+
+def _opened(log: Path) -> BinaryIO:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("wb")
+    except OSError as error:
+        raise Complaint(
+            f"{log} can't be written ({error.strerror or error}), and without its data folder a "
+            "service in the background could not be found again. Name another: --data-dir DIR, or "
+            "start it here: mlxd serve"
+        ) from error
+
+
+def _wait_until_up(
+    process: "subprocess.Popen[bytes]", log: Path, settings: Settings, wait_s: float
+) -> int:
+    from mlxd.supervisor.record import living_gateways
+
     until = time.monotonic() + wait_s
+    shown = ""
     while time.monotonic() < until:
         if process.poll() is not None:
             told = log.read_text(encoding="utf-8", errors="replace").strip()
             raise Complaint(f"the service ended at once. It said:\n{told}", process.returncode or 1)
         mine = [one for one in living_gateways(settings.data_dir) if one.gateway.pid == process.pid]
-        if mine and _is_up(mine[0].url, settings):
-            print(f"mlxd is up: {mine[0].url} (process {process.pid})")
-            return 0
+        if mine:
+            is_up, doing = _look(mine[0].url, settings)
+            if is_up:
+                print(f"mlxd is up: {mine[0].url} (process {process.pid}). Logs: {log.parent}")
+                return 0
+            if doing != shown:
+                print(f"  {doing}", file=sys.stderr)
+                shown = doing
         time.sleep(LOOK_S)
-    print(f"mlxd is still loading after {wait_s:.0f} s (process {process.pid}); see mlxd status")
+    print(
+        f"mlxd is still loading after {wait_s:.0f} s (process {process.pid}). "
+        f"See: mlxd status. Logs: {log.parent}"
+    )
     return EXIT_STILL_LOADING
 
 
-def _is_up(url: str, settings: Settings) -> bool:
+def _look(url: str, settings: Settings) -> tuple[bool, str]:
+    """Whether a model can answer, or none is wanted; and what it does until then."""
     try:
+        status = ask(url, "/status", settings)
         assigned = ask(url, "/models/capabilities", settings)["capabilities"].values()
-        engines = ask(url, "/status", settings)["engines"].values()
     except Complaint:
-        return False
-    if any(engine["state"] == "ready" for engine in engines):
-        return True
-    return not any(one["model_id"] for one in assigned)
+        return False, "starting"
+    if status["ready"] or not any(one["model_id"] for one in assigned):
+        return True, ""
+    doing = (f"{name}: {doing_of(one)}" for name, one in status["engines"].items() if one["pid"])
+    return False, ", ".join(doing) or "starting"
 
 
 def down(settings: Settings, *, at_once: bool) -> int:
-    from mlxd.supervisor.record import lives, living_gateways
+    from mlxd.supervisor.record import living_gateways
 
     running = living_gateways(settings.data_dir)
     if not running:
-        print("mlxd is not running")
+        print(f"mlxd is not running{_elsewhere(settings)}")
         return 0
-    for _ in range(2 if at_once else 1):
-        for one in running:
-            _signal(one.gateway.pid)
-        time.sleep(LOOK_S if at_once else 0)
+    try:
+        _tell(running)
+        if at_once:
+            # It tells two signals apart once it has seen the first one.
+            time.sleep(LOOK_S)
+            _tell(running)
+        _wait_until_down(running, settings)
+    except KeyboardInterrupt:
+        return _down_in_a_hurry(running, settings)
+    print("mlxd is down")
+    return 0
+
+
+def _down_in_a_hurry(running: Sequence["RunFile"], settings: Settings) -> int:
+    try:
+        print("\nending what still runs; once more to leave it to itself", file=sys.stderr)
+        _tell(running)
+        _wait_until_down(running, settings)
+    except KeyboardInterrupt:
+        print("\nmlxd goes on ending. To see whether it has: mlxd status", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    print("mlxd is down")
+    return 0
+
+
+def _tell(running: Sequence["RunFile"]) -> None:
+    for one in running:
+        _signal(one.gateway.pid)
+
+
+def _wait_until_down(running: Sequence["RunFile"], settings: Settings) -> None:
+    from mlxd.supervisor.record import lives
+
     until = time.monotonic() + settings.server.drain_timeout + STOP_MARGIN_S
     while left := [one for one in running if lives(one.gateway)]:
         if time.monotonic() > until:
             pids = ", ".join(str(one.gateway.pid) for one in left)
-            raise Complaint(f"it is still running (process {pids}).", EXIT_STILL_RUNNING)
+            raise Complaint(
+                f"it is still running (process {pids}). mlxd down --now does not wait.",
+                EXIT_STILL_RUNNING,
+            )
         time.sleep(LOOK_S)
-    print("mlxd is down")
-    return 0
+
+
+def _elsewhere(settings: Settings) -> str:
+    """A service of another HOME on the port of these settings, which is not ours to end unasked."""
+    server = settings.server
+    try:
+        status = ask(f"http://{server.host}:{server.port}", "/status", settings)
+        folder = status["data_dir"]
+    except (Complaint, KeyError, TypeError):
+        return ""
+    return (
+        f" with the data folder {settings.data_dir}. Another one has port {server.port}; "
+        f"to end that: mlxd down --data-dir {folder}"
+    )
 
 
 def _signal(pid: int) -> None:

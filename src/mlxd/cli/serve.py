@@ -7,10 +7,18 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 
-from mlxd.catalog import BrokenModel, ModelEntry, NameUnknown, NotDownloaded
+from mlxd.catalog import BrokenModel, CatalogueError, ModelEntry, NameUnknown, NotDownloaded
 from mlxd.settings import Settings
 from mlxd.supervisor.contract import NotKept
-from mlxd.supervisor.launch import ENGINE, Child, engine_arguments, launch, log_file, rotate
+from mlxd.supervisor.launch import (
+    ENGINE,
+    Child,
+    engine_arguments,
+    engine_environment,
+    launch,
+    log_file,
+    rotate,
+)
 from mlxd.supervisor.opening import Opening, open_for
 
 from .complaint import Complaint
@@ -26,12 +34,15 @@ def run(
     again: Callable[[], Settings] | None = None,
 ) -> int:
     """`again` reads the settings once more, from where these came."""
+    # Read again while it starts, settings are none other; the default would be to end.
+    signal.signal(signal.SIGHUP, lambda *_: None)
     opening = _opening(settings)
     server = settings.server
     listening = [_listen(server.host, server.port, "--port")]
     if server.v1_port is not None:
         listening.append(_listen(server.v1_host, server.v1_port, "server.v1_port"))
     _warn_if_open(settings)
+    _warn_if_shared(settings)
     _end_leftovers(settings)
     first = opening.first()
     launched = {first.id: _start(first, settings, command)} if first else {}
@@ -49,6 +60,8 @@ def _opening(settings: Settings) -> Opening:
         return open_for(settings)
     except NotKept as error:
         raise Complaint(str(error)) from error
+    except CatalogueError as error:
+        raise Complaint(str(error), code=2) from error
     except (NameUnknown, NotDownloaded, BrokenModel) as error:
         if settings.models:
             raise Complaint(str(error)) from error
@@ -95,6 +108,20 @@ def _warn_if_open(settings: Settings) -> None:
         )
 
 
+def _warn_if_shared(settings: Settings) -> None:
+    if not (settings.data_dir / "run").is_dir():
+        return
+    from mlxd.supervisor.record import living_gateways
+
+    for other in living_gateways(settings.data_dir):
+        print(
+            f"mlxd: process {other.gateway.pid} serves {other.url} with the same data folder, "
+            f"{settings.data_dir}. Assignments of one are not seen by the other until it starts "
+            "again, logs are mixed, and mlxd down ends both; to keep them apart: --data-dir DIR",
+            file=sys.stderr,
+        )
+
+
 def _end_leftovers(settings: Settings) -> None:
     if not (settings.data_dir / "run").is_dir():
         return
@@ -110,6 +137,7 @@ def _start(entry: ModelEntry, settings: Settings, command: Sequence[str]) -> Chi
     log = log_file(settings.data_dir, entry.id)
     rotate(log, settings.logging)
     try:
-        return launch(engine_arguments(entry, settings), log, command=command)
+        env = engine_environment(settings)
+        return launch(engine_arguments(entry, settings), log, command=command, env=env)
     except OSError as error:
         raise Complaint(f"The engine can't be started: {error}.") from error

@@ -36,12 +36,13 @@ def ask(url: str, path: str, settings: Settings, *, body: Any = None, post: bool
         with opener.open(request, timeout=TIMEOUT_S) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
-        raise Complaint(_told(error)) from error
+        raise Complaint(refusal(error)) from error
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise Complaint(f"{url} does not answer: {error}", EXIT_NOT_RUNNING) from error
 
 
-def _told(error: urllib.error.HTTPError) -> str:
+def refusal(error: urllib.error.HTTPError) -> str:
+    """In the service's own words."""
     try:
         return str(json.load(error)["error"]["message"])
     except (ValueError, KeyError, TypeError, OSError):

@@ -13,9 +13,12 @@ from typing import Any
 
 import uvicorn
 
-from mlxd.gateway import admin
+from mlxd.gateway import admin, catalogue, desk, pages, proof, pulls
 from mlxd.gateway.app import create_app
 from mlxd.gateway.config import uvicorn_config
+from mlxd.gateway.doctor import doctor
+from mlxd.gateway.events import events
+from mlxd.gateway.logs import LogRoom
 from mlxd.settings import Settings
 from mlxd.supervisor.contract import ServiceError
 from mlxd.supervisor.launch import Child
@@ -111,8 +114,14 @@ async def _serve(
         held=opening.held,
     )
 
+    logs = LogRoom(settings.data_dir, settings.server)
+    proofs = proof.Proofs(settings.data_dir / "proof", url, settings.server.token)
+    watched = events(service, service, settings.server)
+
     def reload() -> dict[str, Any]:
         return service.reload(again())
+
+    examiner = doctor(again, settings)
 
     def hang_up() -> None:
         try:
@@ -126,7 +135,17 @@ async def _serve(
                 service,
                 settings.server,
                 settings.images,
-                routes=admin.routes(service, settings.server, reload),
+                routes=[
+                    *examiner.routes(),
+                    *admin.routes(service, settings.server, reload),
+                    *pulls.routes(service.pulls, settings.server),
+                    *catalogue.routes(lambda: service.pulls.catalogue, service, settings.server),
+                    *proof.routes(proofs, settings.server),
+                    *logs.routes(),
+                    *desk.routes(service.desk, settings),
+                    *watched.routes(),
+                    *pages.routes(),
+                ],
             ),
             settings.server,
             timeout_graceful_shutdown=int(settings.server.drain_timeout) + WRITE_OUT_S,
@@ -139,7 +158,9 @@ async def _serve(
         server.should_exit = True
         if closing is None:
             _say(f"{signal.Signals(number).name}: finishing what runs; once more to end it now.")
-            closing = asyncio.create_task(service.close())
+            watched.close()
+            logs.close()
+            closing = asyncio.create_task(_close(service, proofs))
         else:
             service.hurry()
 
@@ -152,10 +173,18 @@ async def _serve(
         welcome = asyncio.create_task(_welcome(url, slots, server))
         await server.serve(sockets=list(listening))
         welcome.cancel()
+        await examiner.close()
+        await proofs.close()
         if closing is not None:
             await closing
         failed = [slot for slot in slots if slot.state is State.FAILED]
     return EXIT_NO_MODEL if closing is None and len(failed) == len(slots) > 0 else 0
+
+
+async def _close(service: Supervisor, proofs: proof.Proofs) -> None:
+    """The run first: its requests are answered while it writes what it found."""
+    await proofs.close()
+    await service.close()
 
 
 async def _welcome(url: str, slots: Sequence[Slot], server: uvicorn.Server) -> None:

@@ -35,6 +35,11 @@ class Format(enum.StrEnum):
     junit = "junit"
 
 
+class Progress(enum.StrEnum):
+    text = "text"
+    json = "json"
+
+
 class Lang(enum.StrEnum):
     en = "en"
     zh = "zh"
@@ -66,6 +71,9 @@ def smoke(
     api_key: Annotated[
         str | None, typer.Option(envvar="OPENAI_API_KEY", help="Sent as bearer token.")
     ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Trust any TLS certificate.")
+    ] = False,
     suite: Annotated[
         list[str] | None,
         typer.Option(help="Only this one (core: the first four); may be repeated."),
@@ -85,6 +93,13 @@ def smoke(
         typer.Option(help="Only this report; may be repeated. Without --report: print it."),
     ] = None,
     lang: Annotated[Lang, typer.Option(help="Of the reports.")] = Lang.en,
+    blame: Annotated[
+        bool,
+        typer.Option(
+            "--blame",
+            help="Of failures against an mlxd here: gateway, engine, template or model?",
+        ),
+    ] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Put all results side by side in one report.")
     ] = False,
@@ -102,20 +117,52 @@ def smoke(
     top_p: Annotated[
         float | None, typer.Option(min=0, max=1, envvar="TOP_P", help="Of the behaviour checks.")
     ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where the certificate of a model that is started here goes."),
+    ] = None,
+    lifecycle: Annotated[
+        bool,
+        typer.Option("--lifecycle", help="Start a server, hurt it, and watch what clients see."),
+    ] = False,
+    command: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]COMMAND",
+            help="With --lifecycle: how the server is started; {port} and {scratch} are filled in.",
+        ),
+    ] = None,
+    swap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With --lifecycle: another model that it can serve."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    progress: Annotated[
+        Progress, typer.Option(help="For people, or as lines of JSON on standard output.")
+    ] = Progress.text,
 ) -> None:
     """Prove a model and its server with fresh values, and say exactly what is wrong.
 
     Without --url and --model, a server with the bundled model is started. Exit codes: 0 pass,
     1 fail, 2 error or inconclusive, 64 usage.
     """
+    if (command or swap) and not lifecycle:
+        raise usage("--command and --swap are for --lifecycle.")
+    if progress is Progress.json and format and not report:
+        raise usage("Lines and a report can't share standard output: say --report DIR.")
+    import msgspec
+    from rich.console import Console
+
     from mlxd.smoke import Options, Plan, Report, from_json, run_all
-    from mlxd.smoke.reports import Live, summary
+    from mlxd.smoke.reports import Lines, Live, summary
+
+    def watching(console: "Console") -> "Lines | Live":
+        if progress is Progress.json:
+            return Lines(lambda line: print(line, end="", flush=True))
+        return Live(console, lang.value)
 
     options = Options(temperature=temperature, top_p=top_p, timeout=timeout)
     if max_tokens is not None:
-        import msgspec
-
         options = msgspec.structs.replace(options, max_tokens=max_tokens)
     plan = Plan(
         suites=_suites(suite),
@@ -125,12 +172,26 @@ def smoke(
         options=options,
     )
     earlier = [run for path in results or () for run in _earlier(path, from_json).runs]
-    subjects = _subjects(url or [], model or [], model_id, api_key, alone=not earlier)
-    from rich.console import Console
+    if lifecycle:
+        from .lifecycle import judge
 
+        live = None if quiet else watching(Console(stderr=True, highlight=False))
+        made = judge(command or [], model_id, swap or [], options, live, only=suite or [])
+        made.runs[:0] = earlier
+        _write(made, report, format or [], lang)
+        if not quiet:
+            summary(Console(stderr=True, highlight=False), made, lang.value)
+        raise SystemExit(made.exit_code)
+    subjects = [
+        msgspec.structs.replace(one, insecure=insecure)
+        for one in _subjects(url or [], model or [], model_id, api_key, alone=not earlier)
+    ]
     console = Console(stderr=True, highlight=False)
-    live = None if quiet else Live(console, lang.value)
+    live = None if quiet else watching(console)
     made = run_all(subjects, plan, live) if subjects else Report(runs=[])
+    if blame:
+        for run in made.runs:
+            _accuse(run, console if not quiet else None, lang)
     made.runs[:0] = earlier
     _write(made, report, format or [], lang)
     if not quiet:
@@ -139,30 +200,48 @@ def smoke(
             console.print(f"\n{report}", markup=False)
     if not suite:
         console.quiet = quiet
-        _certify(made.runs[len(earlier) :], console)
+        _certify(made.runs[len(earlier) :], data_dir, console, lang)
     raise SystemExit(made.exit_code)
 
 
-def _certify(runs: list["Run"], console: "Console") -> None:
-    """A run of all suites against an mlxd on this machine says what holds for that model here."""
-    from urllib.parse import urlsplit
+def _accuse(run: "Run", console: "Console | None", lang: Lang) -> None:
+    import asyncio
 
+    from mlxd.settings import load
+    from mlxd.smoke.reports import Texts
+
+    from .certify import folder_here
+
+    folder = folder_here(run)
+    if folder is None or not run.count("FAIL") or run.cut_short:
+        return
+    from mlxd.referee import accuse
+
+    if console:
+        console.print(Texts(lang.value)("blaming"))
+    asyncio.run(accuse(run, folder, load()))
+
+
+def _certify(runs: list["Run"], data_dir: Path | None, console: "Console", lang: Lang) -> None:
     from mlxd.settings import SettingsError, load
-    from mlxd.smoke.certificate import issue, store
+    from mlxd.smoke.reports import Texts
 
+    from .certify import certify
+
+    say = Texts(lang.value)
     for run in runs:
-        folder = Path(str(run.target.listed.get("path") or ""))
-        here = urlsplit(run.target.url).hostname in ("127.0.0.1", "localhost", "::1")
-        if here and run.target.engine and folder.is_absolute() and folder.is_dir():
-            try:
-                path = store(issue(run, folder), load().data_dir)
-            except (OSError, ValueError, SettingsError) as error:
-                console.print(f"no certificate: {error}", markup=False)
-            else:
-                console.print(f"certificate: {path}", markup=False, soft_wrap=True)
+        try:
+            path = certify(run, data_dir or load().data_dir)
+        except (OSError, ValueError, SettingsError) as error:
+            told = say("no_certificate", why=error)
+            console.print(told, markup=False, soft_wrap=True)
+        else:
+            if path:
+                told = say("certificate", path=path)
+                console.print(told, markup=False, soft_wrap=True)
 
 
-def _usage(message: str) -> UsageError:
+def usage(message: str) -> UsageError:
     error = UsageError(message)
     error.exit_code = EXIT_USAGE
     return error
@@ -176,7 +255,7 @@ def _suites(given: list[str] | None) -> tuple[str, ...]:
         return tuple(SUITES)
     wanted = {name for one in chosen for name in (CORE if one == "core" else (one,))}
     if wrong := sorted(wanted - set(SUITES)):
-        raise _usage(f"{wrong[0]!r} is no suite. There are: core, {', '.join(SUITES)}.")
+        raise usage(f"{wrong[0]!r} is no suite. There are: core, {', '.join(SUITES)}.")
     return tuple(name for name in SUITES if name in wanted)
 
 
@@ -184,7 +263,7 @@ def _rounds(given: str | None) -> Any:
     if given is None or given == "auto":
         return given
     if not given.isdecimal() or not int(given):
-        raise _usage(f"--rounds {given!r} is neither a number from 1 on nor auto.")
+        raise usage(f"--rounds {given!r} is neither a number from 1 on nor auto.")
     return int(given)
 
 
@@ -194,7 +273,7 @@ def _earlier(path: Path, read: Any) -> "Report":
     try:
         found: Report = read(path.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
-        raise _usage(f"{path} is no result of mlxd smoke: {error}") from error
+        raise usage(f"{path} is no result of mlxd smoke: {error}") from error
     return found
 
 
@@ -231,7 +310,7 @@ def _valid(url: str) -> None:
     except ValueError:
         good = False
     if not good:
-        raise _usage(f"--url {url!r} is no address such as http://127.0.0.1:60315")
+        raise usage(f"--url {url!r} is no address such as http://127.0.0.1:60315")
 
 
 def _from_environment(variable: str, values: list[str]) -> bool:

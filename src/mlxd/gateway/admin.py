@@ -19,6 +19,8 @@ CONTROLS = ("start", "stop", "restart")
 class Administration(Protocol):
     """What the supervisor offers beside answers. Results are anything that msgspec encodes."""
 
+    def certificates(self) -> Any: ...
+    def first_tokens(self) -> Any: ...
     def assignments(self) -> Any: ...
     def assigned(self, capability: str) -> Any: ...
     async def assign(self, capability: str, name: str | None) -> Any: ...
@@ -56,6 +58,11 @@ class _Assigned(Endpoint):
 class _Capabilities(_Assigned):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send_json(send, msgspec.json.encode(self._service.assignments()))
+
+
+class _Certificates(_Assigned):
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_json(send, msgspec.json.encode(self._service.certificates()))
 
 
 class _Confirm(_Assigned):
@@ -99,6 +106,7 @@ def routes(
     return [
         *([Route("/admin/reload", _Reload(again, **limits), methods=["POST"])] if again else []),
         route("/models/capabilities", _Capabilities, "GET"),
+        route("/models/certificates", _Certificates, "GET"),
         route("/models/global_capability/{capability}", _Assigned, "GET", "POST"),
         route("/models/confirm_capability/{model_id:path}/{capability}", _Confirm, "POST"),
         *(

@@ -10,6 +10,7 @@ from .dialects.openai import embeddings, schema
 from .dialects.openai.common import priority
 from .dialects.openai.decode import decode
 from .endpoint import Endpoint
+from .forward import forward
 
 
 class Embed(Endpoint):
@@ -18,11 +19,15 @@ class Embed(Endpoint):
         self._service = service
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, ignored = decode(schema.EmbeddingRequest, await self.read_json(scope, receive))
+        body = await self.read_json(scope, receive)
+        if (model := self.elsewhere(self._service, body)) is not None:
+            await forward(model, body, scope, receive, send)
+            return
+        request, ignored = decode(schema.EmbeddingRequest, body)
         async with UntilDisconnect(receive):
             inputs = embeddings.inputs(request)
             card = self._service.resolve(request.model, needs="embedding")
             embed = wire.Embed(0, inputs, priority(request.service_tier))
             embedded = await self._service.embed(card, embed)
-            body = msgspec.json.encode(embeddings.answer(request, card.id, embedded))
-            await send_json(send, body, headers=ignored_header(ignored))
+            made = msgspec.json.encode(embeddings.answer(request, card.id, embedded))
+            await send_json(send, made, headers=ignored_header(ignored))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from mlxd.supervisor.contract import Elsewhere, Service
+
 from .asgi import ClientLeft, Receive, Scope, Send, send_error
 from .errors import from_exception
 from .guards.body import parse_json, read_body
@@ -24,6 +26,12 @@ class Endpoint:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         raise NotImplementedError
+
+    def elsewhere(self, service: Service, body: Any) -> Elsewhere | None:
+        """Where the model is served that a request names, if not here. Such a request goes there as
+        it is: what that server takes may be more than this one knows."""
+        name = body.get("model") if isinstance(body, dict) else None
+        return service.elsewhere(name) if isinstance(name, str) else None
 
     async def read_json(self, scope: Scope, receive: Receive) -> Any:
         limit, seconds = self._body_limit, self._body_timeout

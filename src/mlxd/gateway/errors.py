@@ -8,10 +8,13 @@ from http import HTTPStatus
 import msgspec
 
 from mlxd.supervisor.contract import (
+    DeskUnavailable,
+    Downloading,
     EngineUnavailable,
     NotCapable,
     NotKept,
     Overloaded,
+    RemoteFailed,
     RequestFailed,
     ServiceError,
     UnknownCapability,
@@ -91,15 +94,26 @@ def from_service(error: ServiceError) -> ApiError:
         return ApiError(404, text, param="capability", code="capability_not_found")
     if isinstance(error, NotKept):
         return ApiError(503, text, code="state_not_kept", retry_after=_STORE_RETRY_S)
+    if isinstance(error, DeskUnavailable):
+        return ApiError(503, text, code="desk_unavailable", retry_after=error.retry_after)
     if isinstance(error, NotCapable):
         return bad(text, "model", "model_not_capable")
     if isinstance(error, Overloaded):
         return ApiError(429, text, code="overloaded", retry_after=error.retry_after)
+    if isinstance(error, Downloading):
+        return ApiError(503, text, code="model_downloading", retry_after=error.retry_after)
     if isinstance(error, EngineUnavailable):
         return ApiError(503, text, code="engine_unavailable", retry_after=error.retry_after)
+    if isinstance(error, RemoteFailed):
+        return ApiError(error.status, text, code=error.code, retry_after=error.retry_after)
     if isinstance(error, RequestFailed):
         return _from_failed(error)
     return ApiError(500, text)
+
+
+def image_too_large(place: str, limit: int) -> ApiError:
+    told = f"{place}: the image is over the limit of {limit} bytes (setting images.byte_limit)."
+    return bad(told, place, "image_too_large")
 
 
 def _place(param: str | None) -> str | None:

@@ -15,6 +15,7 @@ from .asgi import Receive, Scope, Send, UntilDisconnect, ignored_header, send_js
 from .dialects.openai.decode import decode
 from .endpoint import Endpoint
 from .errors import from_exception
+from .forward import forward
 from .guards.images import ImageLoader
 
 
@@ -58,6 +59,9 @@ class Generate(Endpoint):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self.read_json(scope, receive)
+        if (model := self.elsewhere(self._service, body)) is not None:
+            await forward(model, body, scope, receive, send)
+            return
         request, ignored = decode(self._dialect.request, body)
         async with UntilDisconnect(receive):
             wanted = list(self._dialect.images(request))

@@ -6,7 +6,7 @@ import msgspec
 
 import mlxd
 
-from . import admin
+from . import admin, desk_api, proof, pulls
 from .dialects.openai import schema
 from .errors import ErrorBody
 
@@ -20,6 +20,8 @@ _TYPES = [
     schema.Model,
     schema.ModelList,
     admin.Assignment,
+    pulls.PullRequest,
+    proof.ProofRequest,
     ErrorBody,
 ]
 _REFUSALS = {
@@ -52,20 +54,53 @@ def document() -> dict[str, Any]:
             "/ready": _get(_OBJECT, unready=True),
             "/status": _get(_OBJECT),
             "/metrics": _get({"text/plain": {"schema": {"type": "string"}}}),
+            "/doctor": _get(
+                _OBJECT, parameters=[_in_query(one) for one in ("only", "skip", "fresh")]
+            ),
             "/admin/reload": _act(),
+            "/models/pull": {**_get(_LIST), **_act(body="PullRequest", streams=True)},
+            "/models/pull/{model_id}": {
+                **_get({**_OBJECT, **_EVENTS}, parameters=[_in_path("model_id")]),
+                "delete": _act("model_id")["post"],
+            },
+            "/models/catalogue": _get(_OBJECT),
+            "/models/catalogue/{model_id}": {"delete": _act("model_id")["post"]},
+            "/logs": _get(_OBJECT),
+            "/logs/{name}": _get(
+                {**_OBJECT, **_EVENTS},
+                parameters=[_in_path("name"), _in_query("lines"), _in_query("follow")],
+            ),
+            "/events": _get(_EVENTS),
+            "/proof": _get(_OBJECT),
+            "/proof/run": {
+                **_get(_EVENTS),
+                **_act(body="ProofRequest", streams=True),
+                "delete": _act()["post"],
+            },
+            "/proof/reports/{id}": {
+                **_get(_OBJECT, parameters=[_in_path("id")]),
+                "delete": _act("id")["post"],
+            },
             "/models/capabilities": _get(_OBJECT),
+            "/models/certificates": _get(_OBJECT),
             "/models/global_capability/{capability}": {
                 **_get(_OBJECT, parameters=[_in_path("capability")]),
                 **_act("capability", body="Assignment"),
             },
             "/models/confirm_capability/{model_id}/{capability}": _act("model_id", "capability"),
             **{f"/engines/{{name}}/{what}": _act("name") for what in admin.CONTROLS},
+            **desk_api.paths(_refusals()),
         },
         "components": {"schemas": components},
     }
 
 
-_OBJECT = {"application/json": {"schema": {"type": "object"}}}
+_DOCTOR = ("only", "skip", "fresh")
+_OBJECT: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+_LIST: dict[str, Any] = {
+    "application/json": {"schema": {"type": "array", "items": {"type": "object"}}}
+}
+_EVENTS: dict[str, Any] = {"text/event-stream": {}}
 
 
 def _json(name: str) -> dict[str, Any]:
@@ -96,8 +131,15 @@ def _in_path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _act(*parameters: str, body: str | None = None) -> dict[str, Any]:
-    responses = {"200": {"description": "What came of it.", "content": _OBJECT}, **_refusals()}
+def _in_query(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": {"type": "string"}}
+
+
+def _act(*parameters: str, body: str | None = None, streams: bool = False) -> dict[str, Any]:
+    content = {**_OBJECT, **_EVENTS} if streams else _OBJECT
+    responses = {"200": {"description": "What came of it.", "content": content}, **_refusals()}
+    if streams:
+        responses["202"] = {"description": "It goes on after this answer.", "content": _OBJECT}
     post: dict[str, Any] = {"parameters": [_in_path(one) for one in parameters]}
     if body:
         post["requestBody"] = {"required": True, "content": _json(body)}

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from mlxd.supervisor.contract import Service
 
-from .dialects.openai import models
+from .dialects.openai import models, schema
 
 # How soon it is worth asking again whether a model is loaded.
 _READY_RETRY_SECONDS = 2
@@ -21,11 +21,12 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 def routes(service: Service) -> list[BaseRoute]:
     async def list_models(request: Request) -> Response:
-        return json_response(models.listed(service.models()))
+        data = [models.shown(card, service.certificate(card.id)) for card in service.models()]
+        return json_response(schema.ModelList(data))
 
     async def one_model(request: Request) -> Response:
         card = models.find(service.models(), request.path_params["model_id"])
-        return json_response(models.shown(card))
+        return json_response(models.shown(card, service.certificate(card.id)))
 
     async def health(request: Request) -> Response:
         return json_response({"status": "ok"})

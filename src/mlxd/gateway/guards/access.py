@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from mlxd.gateway.asgi import App, Headers, Message, Receive, Scope, Send, send_error
 from mlxd.gateway.errors import ApiError
+from mlxd.gateway.pages import paths as page_paths
 from mlxd.settings import ServerSettings
 
 # Load balancers and supervisors ask these without a token; they say nothing about anyone.
@@ -21,6 +22,7 @@ class Access:
         self._hosts = {host.lower() for host in (*server.allowed_hosts, server.host)}
         self._origins = {origin.lower().rstrip("/") for origin in server.allowed_origins}
         self._v1_port = server.v1_port
+        self._open_paths = _OPEN_PATHS | page_paths()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,7 +77,7 @@ class Access:
         raise ApiError(403, told, code="origin_not_allowed")
 
     def _check_token(self, scope: Scope, authorization: str | None) -> None:
-        if self._token is None or scope["path"] in _OPEN_PATHS:
+        if self._token is None or scope["path"] in self._open_paths:
             return
         kind, _, given = (authorization or "").partition(" ")
         if kind.lower() == "bearer" and hmac.compare_digest(
@@ -114,7 +116,7 @@ async def _preflight(send: Send, cors: Headers, asked: dict[bytes, str]) -> None
     wanted = asked.get(b"access-control-request-headers", "").encode("latin-1")
     headers = [
         *cors,
-        (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE, OPTIONS"),
         (b"access-control-allow-headers", wanted),
         (b"access-control-max-age", _PREFLIGHT_SECONDS),
     ]

@@ -30,9 +30,10 @@ _OPENING = re.compile(r"[\[{]")
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
     """The whole body, or an ApiError as soon as it is clear that there will be none."""
+    _refuse_coded(scope)
     declared = _content_length(scope)
     if declared is not None and declared > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     parts: list[bytes] = []
     size = 0
     try:
@@ -45,7 +46,7 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
                 part: bytes = message.get("body", b"")
                 size += len(part)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 parts.append(part)
                 limit_at.reschedule(started + seconds + size / SLOWEST_BYTES_A_SECOND)
                 if not message.get("more_body", False):
@@ -59,6 +60,18 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
         ) from None
 
 
+def _refuse_coded(scope: Scope) -> None:
+    for name, value in scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            coding = value.decode("latin-1")[:40]
+            raise ApiError(
+                415,
+                f"The body is sent with Content-Encoding {coding!r}; send it as it is.",
+                code="unsupported_encoding",
+                close=True,
+            )
+
+
 def _content_length(scope: Scope) -> int | None:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
@@ -66,10 +79,10 @@ def _content_length(scope: Scope) -> int | None:
     return None
 
 
-def _too_large(limit: int) -> ApiError:
+def too_large(limit: int, setting: str = "server.body_limit") -> ApiError:
     return ApiError(
         413,
-        f"The request's body is over the limit of {limit} bytes (setting server.body_limit).",
+        f"The request's body is over the limit of {limit} bytes (setting {setting}).",
         code="body_too_large",
         close=True,
     )

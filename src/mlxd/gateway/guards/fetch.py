@@ -11,9 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx2
 
-from mlxd.gateway.errors import bad
-
-from .images import too_large
+from mlxd.gateway.errors import bad, image_too_large
 
 MAX_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
@@ -131,7 +129,7 @@ async def _read(place: str, response: httpx2.Response, limit: int) -> bytes:
     async for part in response.aiter_raw():
         made += part
         if len(made) > limit:
-            raise too_large(place, limit)
+            raise image_too_large(place, limit)
     if not made:
         raise bad(f"{place}: the image is empty.", place, "invalid_image")
     return bytes(made)

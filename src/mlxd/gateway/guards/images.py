@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlxd.gateway.errors import ApiError, bad
+from mlxd.gateway.errors import bad, image_too_large
 from mlxd.settings import ImageSettings
 
 _DATA = re.compile(r"data:image/[a-z0-9.+-]+((?:;[^;,]*)*),", re.IGNORECASE)
@@ -77,7 +77,7 @@ def decode_data_url(place: str, url: str, limit: int) -> bytes:
         raise bad(f"{place}: the data URL is not base64.", place, "invalid_image_url")
     data = url[head.end() :]
     if len(data) // 4 * 3 > limit + 2:
-        raise too_large(place, limit)
+        raise image_too_large(place, limit)
     try:
         made = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -115,10 +115,5 @@ def read_file_url(place: str, url: str, roots: Iterable[Path], limit: int) -> by
     with os.fdopen(number, "rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise too_large(place, limit)
+        raise image_too_large(place, limit)
     return data
-
-
-def too_large(place: str, limit: int) -> ApiError:
-    told = f"{place}: the image is over the limit of {limit} bytes (setting images.byte_limit)."
-    return bad(told, place, "image_too_large")

@@ -17,6 +17,8 @@ WHY = {
     "end_of_sequence_first": "The model ended its answer with its first token.",
     "budget_in_reasoning": "max_tokens was used up inside the reasoning, before the answer began;"
     " raise it or ask for less reasoning.",
+    "budget_in_call": "max_tokens was used up at the beginning of a tool call, before its name was"
+    " complete; raise it.",
     "stop_sequence_first": "The answer began with a stop sequence, which is not part of it.",
     "grammar": "The required format allowed the model nothing more to say.",
     "context": "The answer reached the end of the model's context.",

@@ -1,13 +1,14 @@
 """Models as OpenAI's list shows them, with what else is known of each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mlxd.supervisor.contract import ModelCard, UnknownModel
 
 from . import schema
 
 
-def shown(card: ModelCard) -> schema.Model:
+def shown(card: ModelCard, certificate: dict[str, Any] | None = None) -> schema.Model:
     return schema.Model(
         id=card.id,
         created=card.created,
@@ -19,11 +20,8 @@ def shown(card: ModelCard) -> schema.Model:
         path=card.path,
         size_bytes=card.size_bytes,
         detail=card.detail,
+        certificate=certificate,
     )
-
-
-def listed(cards: Sequence[ModelCard]) -> schema.ModelList:
-    return schema.ModelList([shown(card) for card in cards])
 
 
 def find(cards: Sequence[ModelCard], name: str) -> ModelCard:

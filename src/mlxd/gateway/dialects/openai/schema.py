@@ -389,6 +389,9 @@ class EmbeddingList(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True, kw_only=True):
+    """`certificate`: what smoke has proved of it on this machine, and `stale`, why that does not
+    hold any more. Null: nothing yet."""
+
     id: str
     object: Literal["model"] = "model"
     created: int
@@ -400,6 +403,7 @@ class Model(Struct, frozen=True, kw_only=True):
     path: str | None = None
     size_bytes: int | None = None
     detail: dict[str, Any] = {}
+    certificate: dict[str, Any] | None = None
 
 
 class ModelList(Struct, frozen=True):
