@@ -1,0 +1,187 @@
+import type { FileUIPart } from "ai";
+import { useId, useRef, useState } from "react";
+import { useWords } from "../../i18n";
+import { useLive } from "../../lib/live";
+import { Button } from "../../parts/basic";
+import type { Sampling } from "./types";
+
+interface Props {
+  busy: boolean;
+  onSend: (text: string, files: FileUIPart[]) => void;
+  onStop: () => void;
+  model: string;
+  onModel: (model: string) => void;
+  sampling: Sampling;
+  onSampling: (sampling: Sampling) => void;
+}
+
+export function Composer(props: Props) {
+  const words = useWords();
+  const [text, setText] = useState("");
+  const [files, setFiles] = useState<FileUIPart[]>([]);
+  const [tuning, setTuning] = useState(false);
+  const picker = useRef<HTMLInputElement>(null);
+
+  const add = async (list: Iterable<File>) => {
+    const pictures = [...list].filter((file) => file.type.startsWith("image/"));
+    const read = await Promise.all(pictures.map(asPart));
+    setFiles((before) => [...before, ...read]);
+  };
+  const submit = () => {
+    if (props.busy || (!text.trim() && !files.length)) return;
+    props.onSend(text, files);
+    setText("");
+    setFiles([]);
+  };
+  const pressed = (event: React.KeyboardEvent) => {
+    // While characters are being composed, as for Chinese, Enter chooses one.
+    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    submit();
+  };
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => (event.preventDefault(), submit())}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => (event.preventDefault(), void add(event.dataTransfer.files))}
+    >
+      {tuning && <Tuning sampling={props.sampling} onSampling={props.onSampling} />}
+      {files.length > 0 && (
+        <div className="row">
+          {files.map((file, place) => (
+            <span className="attached" key={place}>
+              <img src={file.url} alt={file.filename ?? words.chat.picture} />
+              <Button
+                kind="bare"
+                little
+                icon="close"
+                aria-label={`${words.remove}: ${file.filename ?? words.chat.picture}`}
+                onClick={() => setFiles(files.filter((one) => one !== file))}
+              />
+            </span>
+          ))}
+        </div>
+      )}
+      <textarea
+        className="input"
+        rows={2}
+        dir="auto"
+        value={text}
+        placeholder={words.chat.placeholder}
+        aria-label={words.chat.placeholder}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={pressed}
+        onPaste={(event) => void add(event.clipboardData.files)}
+      />
+      <div className="row apart">
+        <div className="row">
+          <Button kind="bare" icon="image" aria-label={words.chat.attach} onClick={() => picker.current?.click()} />
+          <input
+            ref={picker}
+            type="file"
+            accept="image/*"
+            multiple
+            hidden
+            onChange={(event) => {
+              void add(event.target.files ?? []);
+              event.target.value = "";
+            }}
+          />
+          <Button
+            kind="bare"
+            icon="tune"
+            aria-label={words.chat.settings}
+            aria-expanded={tuning}
+            onClick={() => setTuning(!tuning)}
+          />
+          <Picker model={props.model} onModel={props.onModel} />
+        </div>
+        {props.busy ? (
+          <Button icon="stop" onClick={props.onStop}>
+            {words.chat.stop}
+          </Button>
+        ) : (
+          <Button kind="first" icon="send" type="submit" disabled={!text.trim() && !files.length}>
+            {words.chat.send}
+          </Button>
+        )}
+      </div>
+    </form>
+  );
+}
+
+function Picker({ model, onModel }: { model: string; onModel: (model: string) => void }) {
+  const words = useWords();
+  const { snapshot } = useLive();
+  const assigned = Object.entries(snapshot?.capabilities ?? {}).filter(([, one]) => one.model_id);
+  const models = snapshot?.models ?? [];
+  const known = [...assigned.map(([name]) => name), ...models.map((one) => one.id)];
+  return (
+    <select
+      className="input picker"
+      aria-label={words.chat.pick}
+      value={known.includes(model) ? model : ""}
+      onChange={(event) => onModel(event.target.value)}
+    >
+      <option value="">{words.chat.auto}</option>
+      <optgroup label={words.models.capabilities}>
+        {assigned.map(([name, one]) => (
+          <option key={name} value={name}>
+            {name} → {one.model_id}
+          </option>
+        ))}
+      </optgroup>
+      <optgroup label={words.pages.models}>
+        {models.map((one) => (
+          <option key={one.id}>{one.id}</option>
+        ))}
+      </optgroup>
+    </select>
+  );
+}
+
+const KNOBS: { name: keyof Sampling; min: number; max?: number; step: number }[] = [
+  { name: "temperature", min: 0, max: 2, step: 0.1 },
+  { name: "top_p", min: 0, max: 1, step: 0.05 },
+  { name: "max_tokens", min: 1, step: 1 },
+  { name: "seed", min: 0, step: 1 },
+];
+
+function Tuning({ sampling, onSampling }: { sampling: Sampling; onSampling: (next: Sampling) => void }) {
+  const words = useWords();
+  const id = useId();
+  const set = (name: keyof Sampling, value: string) => {
+    const { [name]: _, ...rest } = sampling;
+    onSampling(value === "" ? rest : { ...rest, [name]: Number(value) });
+  };
+  return (
+    <fieldset className="tuning">
+      <legend className="small quiet">{words.chat.settings}</legend>
+      {KNOBS.map(({ name, ...limits }) => (
+        <label className="field" key={name} htmlFor={id + name}>
+          <span className="mono">{name}</span>
+          <input
+            className="input"
+            id={id + name}
+            type="number"
+            placeholder={words.chat.standard}
+            value={sampling[name] ?? ""}
+            onChange={(event) => set(name, event.target.value)}
+            {...limits}
+          />
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function asPart(file: File): Promise<FileUIPart> {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () =>
+      done({ type: "file", mediaType: file.type, filename: file.name, url: String(reader.result) });
+    reader.onerror = () => failed(reader.error);
+    reader.readAsDataURL(file);
+  });
+}

@@ -1,0 +1,83 @@
+import { useEffect, useState } from "react";
+import { useWords } from "../../i18n";
+import { send } from "../../lib/api";
+import { href } from "../../lib/route";
+import { useAction, useGet } from "../../lib/use";
+import { Button, FaultBox } from "../../parts/basic";
+import type { Session } from "./types";
+
+interface Props {
+  current: string;
+  turn: number;
+  onNew: () => void;
+  onGone: (id: string) => void;
+}
+
+export function Sessions({ current, turn, onNew, onGone }: Props) {
+  const words = useWords();
+  const [query, setQuery] = useState("");
+  const path = query ? `/sessions?q=${encodeURIComponent(query)}` : "/sessions";
+  const { value, fault, again } = useGet<{ sessions: Session[] }>(path);
+  const [editing, setEditing] = useState<string | null>(null);
+  useEffect(again, [again, turn]);
+  const rename = useAction(async (id: string, title: string) => {
+    await send("PATCH", `/sessions/${encodeURIComponent(id)}`, { title });
+    setEditing(null);
+    again();
+  });
+  const remove = useAction(async (id: string) => {
+    await send("DELETE", `/sessions/${encodeURIComponent(id)}`);
+    onGone(id);
+    again();
+  });
+  return (
+    <aside className="sessions" aria-label={words.chat.sessions}>
+      <Button icon="plus" onClick={onNew}>
+        {words.chat.fresh}
+      </Button>
+      <input
+        className="input"
+        type="search"
+        placeholder={words.chat.searchSessions}
+        aria-label={words.chat.searchSessions}
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+      />
+      <FaultBox fault={fault ?? rename.fault ?? remove.fault} />
+      <ul>
+        {(value?.sessions ?? []).map((one) => (
+          <li key={one.id} className={one.id === current ? "current" : ""}>
+            {editing === one.id ? (
+              <Rename title={one.title} onDone={(title) => void rename.run(one.id, title)} />
+            ) : (
+              <>
+                <a href={href("chat", one.id)} aria-current={one.id === current ? "true" : undefined}>
+                  {one.title || words.chat.untitled}
+                </a>
+                <Button kind="bare" little icon="edit" aria-label={`${words.rename}: ${one.title}`} onClick={() => setEditing(one.id)} />
+                <Button kind="bare" little icon="trash" aria-label={`${words.remove}: ${one.title}`} onClick={() => void remove.run(one.id)} />
+              </>
+            )}
+          </li>
+        ))}
+      </ul>
+    </aside>
+  );
+}
+
+function Rename({ title, onDone }: { title: string; onDone: (title: string) => void }) {
+  const words = useWords();
+  const [value, setValue] = useState(title);
+  return (
+    <form onSubmit={(event) => (event.preventDefault(), onDone(value))}>
+      <input
+        className="input"
+        autoFocus
+        aria-label={words.rename}
+        value={value}
+        onChange={(event) => setValue(event.target.value)}
+        onBlur={() => onDone(value)}
+      />
+    </form>
+  );
+}

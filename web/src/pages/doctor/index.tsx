@@ -1,0 +1,62 @@
+import { useState } from "react";
+import { useWords } from "../../i18n";
+import { useGet } from "../../lib/use";
+import { Badge, Button, FaultBox } from "../../parts/basic";
+
+interface Finding {
+  name: string;
+  title: string;
+  status: string;
+  found: string;
+  why: string;
+  mend: string[];
+}
+
+const TONES: Record<string, string> = { ok: "good", warn: "warn", fail: "bad", skipped: "" };
+
+export default function Doctor() {
+  const words = useWords();
+  const [turn, setTurn] = useState(0);
+  const { value, fault, busy } = useGet<{ checks: Finding[] }>(turn ? `/doctor?fresh=1#${turn}` : "/doctor");
+  return (
+    <div className="page">
+      <header>
+        <h1>{words.doctor.title}</h1>
+        <Button icon="again" disabled={busy} onClick={() => setTurn(turn + 1)}>
+          {words.doctor.run}
+        </Button>
+      </header>
+      <FaultBox fault={fault} />
+      {busy && (
+        <p className="quiet" role="status">
+          {words.doctor.running}
+        </p>
+      )}
+      <div className="stack">
+        {value?.checks.map((one) => (
+          <FindingCard key={one.name} finding={one} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function FindingCard({ finding }: { finding: Finding }) {
+  const words = useWords();
+  return (
+    <section className="card">
+      <div className="row apart">
+        <h2>{finding.title}</h2>
+        <Badge tone={TONES[finding.status] ?? ""}>{words.doctor.status[finding.status] ?? finding.status}</Badge>
+      </div>
+      <p>{finding.found}</p>
+      {finding.status !== "ok" && finding.why && <p className="quiet small">{finding.why}</p>}
+      {finding.mend.length > 0 && (
+        <div>
+          <span className="small quiet">{words.doctor.mend}</span>
+          <pre tabIndex={0}>{finding.mend.join("\n")}</pre>
+        </div>
+      )}
+    </section>
+  );
+}

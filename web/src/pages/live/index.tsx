@@ -1,0 +1,53 @@
+import { useWords } from "../../i18n";
+import { useLive } from "../../lib/live";
+import { Empty } from "../../parts/basic";
+import { Chart } from "../../parts/chart";
+import { EngineCard } from "./engine";
+import { DeskCard, Restarts } from "./service";
+
+const POINTS = 240;
+
+export function Live() {
+  const words = useWords();
+  const { snapshot, samples } = useLive();
+  const engines = Object.entries(snapshot?.status.engines ?? {});
+  return (
+    <div className="page">
+      <header>
+        <h1>{words.live.title}</h1>
+      </header>
+      <div className="cards">
+        <section className="card">
+          <Chart
+            label={words.live.rate}
+            unit="tok/s"
+            points={POINTS}
+            values={samples.map((s) => s.tokensPerSecond)}
+          />
+        </section>
+        <section className="card">
+          <Chart label={words.live.queue} unit="" points={POINTS} values={samples.map((s) => s.waiting)} />
+        </section>
+        <section className="card">
+          <Chart
+            label={words.live.firstToken}
+            unit="ms"
+            values={(snapshot?.first_tokens ?? []).map((one) => one.seconds * 1000)}
+          />
+        </section>
+      </div>
+      {snapshot && !engines.length && (
+        <Empty title={words.live.noEngines}>
+          <p>{words.live.noEnginesWhy}</p>
+        </Empty>
+      )}
+      <div className="cards">
+        {engines.map(([name, engine]) => (
+          <EngineCard key={name} name={name} engine={engine} />
+        ))}
+        {snapshot && <DeskCard desk={snapshot.status.desk} />}
+      </div>
+      {snapshot && <Restarts engines={engines} />}
+    </div>
+  );
+}

@@ -1,0 +1,178 @@
+import { useState } from "react";
+import { useWords } from "../../i18n";
+import { named, send } from "../../lib/api";
+import { bytes, number } from "../../lib/format";
+import { useLive } from "../../lib/live";
+import type { Model, Snapshot } from "../../lib/types";
+import { useAction } from "../../lib/use";
+import { Badge, Bar, Button, Facts, FaultBox } from "../../parts/basic";
+import { LogDialog } from "../../parts/log";
+import { Controls, tone } from "../live/engine";
+import { CatalogueList } from "./catalogue";
+
+export function Models() {
+  const words = useWords();
+  const { snapshot } = useLive();
+  return (
+    <div className="page">
+      <header>
+        <h1>{words.models.title}</h1>
+      </header>
+      {snapshot && (
+        <>
+          <Machine snapshot={snapshot} />
+          <Assignments snapshot={snapshot} />
+          <h2>{words.models.served}</h2>
+          <div className="cards">
+            {snapshot.models.map((model) => (
+              <ModelCard key={model.id} model={model} snapshot={snapshot} />
+            ))}
+          </div>
+          <CatalogueList />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Machine({ snapshot }: { snapshot: Snapshot }) {
+  const words = useWords();
+  const { total, available } = snapshot.memory;
+  const engines = Object.values(snapshot.status.engines);
+  const models = engines.reduce((sum, one) => sum + (one.progress?.memory ?? 0), 0);
+  const others = Math.max(0, total - available - models);
+  return (
+    <section className="card">
+      <div className="row apart small">
+        <span className="quiet">{words.models.machine}</span>
+        <span className="number">
+          {words.models.models} {bytes(models)} · {words.models.free} {bytes(available)} / {bytes(total)}
+        </span>
+      </div>
+      <Bar part={models / total} other={others / total} label={words.models.machine} />
+    </section>
+  );
+}
+
+function Assignments({ snapshot }: { snapshot: Snapshot }) {
+  const words = useWords();
+  const assign = useAction((capability: string, model: string) =>
+    send("POST", `/models/global_capability/${encodeURIComponent(capability)}`, { model_id: model || null }),
+  );
+  const confirm = useAction((model: string, capability: string) =>
+    send("POST", `/models/confirm_capability/${named(model)}/${encodeURIComponent(capability)}`),
+  );
+  return (
+    <section className="card assign">
+      <h2>{words.models.assigned}</h2>
+      <p className="quiet small">{words.models.assignedWhy}</p>
+      <FaultBox fault={assign.fault ?? confirm.fault} />
+      <div className="scroll">
+        <table>
+          <tbody>
+            {Object.entries(snapshot.capabilities).map(([name, held]) => (
+              <tr key={name}>
+                <th scope="row" className="mono">
+                  {name}
+                </th>
+                <td>
+                  <select
+                    className="input"
+                    aria-label={name}
+                    value={held.model_id ?? ""}
+                    disabled={assign.busy}
+                    onChange={(event) => void assign.run(name, event.target.value)}
+                  >
+                    <option value="">{words.models.nobody}</option>
+                    {choices(snapshot.models, name, held.model_id).map((id) => (
+                      <option key={id}>{id}</option>
+                    ))}
+                  </select>
+                </td>
+                <td>
+                  {held.model_id && (
+                    <div className="row">
+                      <Badge tone={held.confirmed ? "good" : ""}>
+                        {held.confirmed ? words.models.confirmed : words.models.notConfirmed}
+                      </Badge>
+                      <Button
+                        little
+                        title={words.models.confirmWhy}
+                        disabled={confirm.busy}
+                        onClick={() => void confirm.run(held.model_id!, name)}
+                      >
+                        {words.models.confirm}
+                      </Button>
+                    </div>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function choices(models: Model[], capability: string, current: string | null): string[] {
+  const free = ["reasoning", "code"].includes(capability);
+  const able = models.filter((one) => free || one.capabilities.includes(capability)).map((one) => one.id);
+  return current && !able.includes(current) ? [current, ...able] : able;
+}
+
+function ModelCard({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
+  const words = useWords();
+  const engine = snapshot.status.engines[model.id];
+  const [log, setLog] = useState(false);
+  return (
+    <section className="card" aria-label={model.id}>
+      <div className="row apart">
+        <h3>{model.id}</h3>
+        <Badge tone={tone(model.state)}>{words.state[model.state] ?? model.state}</Badge>
+      </div>
+      <div className="row">
+        {model.capabilities.map((one) => (
+          <Badge tone="plain" key={one}>
+            {one}
+          </Badge>
+        ))}
+      </div>
+      <Facts
+        facts={[
+          [words.models.context, model.context_length ? number(model.context_length) : "–"],
+          [words.models.size, bytes(model.size_bytes)],
+          [words.models.certificate, <Proved model={model} />],
+          [words.models.path, <span className="mono">{model.path}</span>],
+        ]}
+      />
+      {engine && <Controls name={model.id} engine={engine} />}
+      {engine && (
+        <div className="row">
+          <Button little onClick={() => setLog(true)}>
+            {words.models.logs}
+          </Button>
+        </div>
+      )}
+      {log && <LogDialog name={model.id} onClose={() => setLog(false)} />}
+    </section>
+  );
+}
+
+function Proved({ model }: { model: Model }) {
+  const words = useWords();
+  const held = model.certificate;
+  if (!held) return <span className="quiet">{words.models.noCertificate}</span>;
+  const tone = !held.holds ? "warn" : held.verdict === "PASS" ? "good" : "bad";
+  return (
+    <span className="row">
+      <Badge tone={tone}>
+        {held.verdict} {held.passed}/{held.passed + held.failed} · {held.holds ? words.models.holds : words.models.stale}
+      </Badge>
+      {!held.holds && <span className="small quiet">{held.stale.join("; ")}</span>}
+      <span className="small quiet">
+        {held.issued.slice(0, 10)} · {held.suites.join(", ")}
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,34 @@
+// The npm client as an application uses it, for the tests: reads turns as JSON lines, holds one
+// conversation, and prints what the client holds after each.
+//   node talk.mjs URL < turns.jsonl
+// A turn: {"text": …, "files"?: […], "body"?: {…}, "regenerate"?: true, "stopAfter"?: characters}
+
+import { createInterface } from "node:readline";
+import { Chat } from "@ai-sdk/react";
+import { DefaultChatTransport } from "ai";
+
+const [url, id = "talk"] = process.argv.slice(2);
+const chat = new Chat({ id, transport: new DefaultChatTransport({ api: `${url}/chat/agent-stream` }) });
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const turn = JSON.parse(line);
+  const told = turn.regenerate
+    ? chat.regenerate({ body: turn.body })
+    : chat.sendMessage({ text: turn.text, files: turn.files }, { body: turn.body });
+  if (turn.stopAfter !== undefined) {
+    const unsubscribe = chat["~registerMessagesCallback"](() => {
+      if (said() >= turn.stopAfter) {
+        unsubscribe();
+        void chat.stop();
+      }
+    });
+  }
+  await told;
+  console.log(JSON.stringify({ status: chat.status, error: chat.error?.message, messages: chat.messages }));
+}
+
+function said() {
+  const last = chat.messages.at(-1);
+  if (last?.role !== "assistant") return -1;
+  return last.parts.reduce((sum, part) => sum + (part.type === "text" ? part.text.length : 0), 0);
+}
