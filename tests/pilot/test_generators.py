@@ -5,9 +5,10 @@ import random
 
 import pytest
 from training.pilot import chat, evaluate
+from training.pilot.heldout import echo
 from training.pilot.heldout import text as heldout
 from training.pilot.phrase import Example
-from training.pilot.tasks import mixture
+from training.pilot.tasks import exact, kinds, mixture, passage
 from training.pilot.tokenizer import Tokenizer
 
 
@@ -57,3 +58,38 @@ def test_the_judge_accepts_what_is_right_and_refuses_what_is_not() -> None:
     assert evaluate.judge(example, right)
     assert not evaluate.judge(example, wrong)
     assert evaluate.distance("kitten", "sitting") == 3
+
+
+def test_no_held_out_request_can_come_from_the_training_generators() -> None:
+    """With a mark for the text that is wanted, a held-out request never equals a trained one."""
+    mark = "QQXQQ"
+    held = {
+        request.replace("{x}", mark)
+        for request in (*echo.EXACT, *echo.EXACT_ZH)
+        if request.count("{x}") == 1
+    }
+    for i in range(4000):
+        rng = random.Random(f"apart/{i}")
+        asked = exact.ask(rng, mark, chinese=i % 2 == 0)
+        assert asked not in held, asked
+    kinds_trained = {n for k in kinds.written("en") for n in k.names}
+    assert not kinds_trained & {n for k in heldout._kinds() for n in k.names}
+    trained = {f.sentence for f in passage.frames("en")}
+    assert not trained & {f.sentence for f in heldout._frames()}
+
+
+def test_what_is_to_be_said_stands_in_the_request() -> None:
+    for i in range(500):
+        example = mixture.SHARES["exact"][1](random.Random(f"said/{i}"))
+        told = "\n".join(str(m["content"]) for m in example.messages)
+        assert example.answer in told
+
+
+def test_tags_stand_in_the_document_and_are_three_to_seven() -> None:
+    for i in range(300):
+        example = mixture.SHARES["tags"][1](random.Random(f"tags/{i}"))
+        found = json.loads(example.answer)
+        found = found["tags"] if isinstance(found, dict) else found
+        text = str(example.messages[-1]["content"]).lower()
+        assert 3 <= len(set(found)) == len(found) <= 7
+        assert all(tag.lower() in text for tag in found)

@@ -14,11 +14,11 @@ from .phrase import Example
 from .tasks import common, mixture
 from .tokenizer import Tokenizer
 
-PROMPT_WEIGHT = 0.05
+PROMPT_WEIGHT = 0.03
 ROW = 4096
-ROWS = 7
-PATCHES = 65_536  # patches of a picture batch
-PICTURE_TOKENS = 30_000  # and its tokens, cells included
+ROWS = 14
+PATCHES = 28_672  # patches of a picture batch
+PICTURE_TOKENS = 14_000  # and its tokens, cells included
 
 # Cells (16x16 pixels) of a picture: width and height in cells, room for text, share of batches.
 # One entry is one compiled shape: only the number of cells matters to it, so it may hold many forms.

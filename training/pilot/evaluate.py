@@ -179,6 +179,7 @@ TEXT: list[tuple[str, str, Callable[[random.Random], Example], float]] = [
     ("tool call, new kinds of request", "call_new", heldout.call_new, 80),
     ("tool loop: the answer uses the result", "loop", heldout.loop, 97),
     ("two calls where two are asked", "two", heldout.two, 97),
+    ("two calls, both of new kinds (no bar)", "two_new", heldout.two_new, 0),
     ("ordinary talk gets no call", "idle", heldout.idle, 97),
     ("answer from a passage", "passage", heldout.reading, 92),
     ("tags as JSON", "tags", heldout.tags, 90),

@@ -13,16 +13,16 @@ class Shape:
     """Sizes. Few layers: on a CPU the time of a token is weights read and kernels launched."""
 
     vocabulary: int = 5120
-    layers: int = 6
+    layers: int = 8
     hidden: int = 384
-    feed_forward: int = 1152
+    feed_forward: int = 1024
     heads: int = 6
     kv_heads: int = 2
     head_size: int = 64
     rope_theta: float = 10_000.0
     sections: tuple[int, int, int] = (12, 10, 10)
     context: int = 8192
-    vision_layers: int = 6
+    vision_layers: int = 8
     vision_hidden: int = 192
     vision_heads: int = 3
     vision_feed_forward: int = 768

@@ -117,9 +117,18 @@ class Trainer:
         print(f"going on from step {self.step}, {self.spent:.0f} s", flush=True)
 
     def save(self) -> None:
+        """Everything that is needed to go on, and the weights alone, small enough to be fetched."""
         part = self.out / "state.tmp"
         torch.save(self.state(), part)
         part.rename(self.out / "state.pt")
+        weights = {
+            k: v.bfloat16()
+            for k, v in self.model.state_dict().items()
+            if not k.startswith("glyphs")
+        }
+        part = self.out / "weights.tmp"
+        save_file(weights, part)
+        part.rename(self.out / "weights.safetensors")
 
     def snapshot(self) -> None:
         """Copies on the device, to go back to when a loss is no number."""
@@ -226,12 +235,6 @@ class Trainer:
                 saved = time.time()
         self.save()
         self.scores()
-        weights = {
-            k: v.bfloat16()
-            for k, v in self.model.state_dict().items()
-            if not k.startswith("glyphs")
-        }
-        save_file(weights, self.out / "weights.safetensors")
         print(f"done: step {self.step}, {self.spent:.0f} s", flush=True)
         for loader in self.loaders:
             loader.close()
@@ -272,7 +275,7 @@ def packed_mask(owner: Tensor, device: torch.device) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--minutes", type=float, default=21, help="of training in all; the schedule's length"
+        "--minutes", type=float, default=24, help="of training in all; the schedule's length"
     )
     parser.add_argument(
         "--seconds", type=float, default=0, help="stop (and save) after so long in this call"
@@ -285,9 +288,9 @@ def main() -> None:
         "--scenes", type=float, default=0.22, help="share of drawn scenes and charts"
     )
     parser.add_argument("--chinese", type=float, default=0.35, help="share of Chinese pages")
-    parser.add_argument("--text-workers", type=int, default=3)
-    parser.add_argument("--picture-workers", type=int, default=11)
-    parser.add_argument("--score-every", type=int, default=2000)
+    parser.add_argument("--text-workers", type=int, default=5)
+    parser.add_argument("--picture-workers", type=int, default=10)
+    parser.add_argument("--score-every", type=int, default=8000)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
     arguments.resume = (Path(arguments.out) / "state.pt").exists()

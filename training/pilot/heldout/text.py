@@ -9,38 +9,14 @@ from typing import Any
 
 from .. import chat
 from .. import lexicon as lx
-from ..phrase import Example, assistant, choose, fill, lines, say, system, user
+from ..phrase import Example, assistant, choose, fill, lines, say, slots_of, system, user
 from ..tasks import kinds, passage
 from ..tasks.composed import Tool
-from ..tasks.toolcall import calls_text
+from ..tasks.toolcall import Call, calls_text
+from . import echo
 
 HERE = Path(__file__).parent
 
-EXACT = lines("""
-For this check, your reply should contain {x} and not a single character more.
-Respond using just this: {x}
-I'd like the response {x} - nothing before it, nothing after it.
-Make {x} your complete message.
-Could your next message simply read {x}?
-We are verifying the pipeline. Kindly answer {x}.
-Pretend you are an echo. I shout: {x}
-Write back {x}.
-{x} <- send me this
-Respond solely with the token {x}
-Just {x}, thanks.
-The output I expect from you: {x}
-Please acknowledge by sending {x} back to me.
-Mirror this input: {x}
-All I need is the text {x}.
-""")
-EXACT_ZH = lines("""
-麻烦把这个原封不动地发给我：{x}
-你只需要回一句{x}就行
-接下来请你只发送{x}
-我说什么你就说什么：{x}
-答复内容为{x}，不得多字
-请照抄：{x}
-""")
 SYSTEMS = [
     "You take part in an automated check.",
     "Be terse.",
@@ -64,28 +40,14 @@ def _opening(rng: random.Random) -> list[dict[str, Any]]:
     return messages
 
 
-def _nonce(rng: random.Random) -> str:
-    return rng.choice(
-        [
-            lx.code(rng),
-            lx.code(rng),
-            rng.choice(["OK", "Ready", "pong", "Done", "ACK", "Hello world"]),
-            f"{rng.choice(['zephyr', 'quokka', 'mlxd', 'falcon'])}-{rng.randint(10, 9999)}",
-            "".join(rng.choices("abcdef0123456789", k=8)),
-        ]
-    )
-
-
 def exact(rng: random.Random) -> Example:
-    text = _nonce(rng)
-    return Example("exact", [*_opening(rng), user(say(rng, EXACT, x=text))], text)
+    request, text = echo.asked(rng, chinese=False)
+    return Example("exact", [*_opening(rng), user(request)], text)
 
 
 def exact_zh(rng: random.Random) -> Example:
-    text = rng.choice(
-        [_nonce(rng), lx.zh_chars(rng, 2, 6), rng.choice(["好的", "收到", "明白", "测试完成"])]
-    )
-    return Example("exact_zh", [*_opening(rng), user(say(rng, EXACT_ZH, x=text))], text)
+    request, text = echo.asked(rng, chinese=True)
+    return Example("exact_zh", [*_opening(rng), user(request)], text)
 
 
 @cache
@@ -93,13 +55,27 @@ def _kinds() -> list[kinds.Written]:
     return kinds.parse((HERE / "kinds.txt").read_text(encoding="utf-8"))
 
 
+def _plain(rng: random.Random, kind: kinds.Written) -> tuple[Tool, str, dict[str, Any]]:
+    """A tool of the kind, and a request in the words of the file."""
+    tool, _, renamed = kinds.make(rng, kind)
+    tool.params = [p for p in tool.params if p.name in renamed.values()]
+    template = choose(rng, rng.choice(kind.requests))
+    by_name, shown, arguments = {p.name: p for p in tool.params}, {}, {}
+    for slot in slots_of(template):
+        arguments[renamed[slot]], shown[slot] = by_name[renamed[slot]].draw(rng)
+    for param in tool.params:
+        param.required = param.required and param.name in arguments
+    ordered = {p.name: arguments[p.name] for p in tool.params if p.name in arguments}
+    return tool, fill(template, shown), ordered
+
+
 def _scene(rng: random.Random) -> tuple[list[dict[str, Any]], Tool, Any]:
     chosen = rng.sample(_kinds(), rng.randint(1, 4))
-    made = [kinds.make(rng, k) for k in chosen]
-    tool, kind, renamed = made[0]
+    made = [_plain(rng, k) for k in chosen]
+    tool, request, arguments = made[0]
     tools = [t.schema() for t, _, _ in made]
     rng.shuffle(tools)
-    return tools, tool, lambda: kinds.request_for(rng, tool, kind, renamed)
+    return tools, tool, lambda: (request, arguments)
 
 
 def call_new(rng: random.Random) -> Example:
@@ -129,10 +105,12 @@ FORMS: dict[str, tuple[dict[str, Any], Callable[[random.Random], tuple[Any, str]
 }
 
 
-def call_random(rng: random.Random) -> Example:
-    """Invented tools with invented parameters, and a request that names them."""
-    tools, requests = [], []
-    for _ in range(rng.randint(1, 4)):
+def _invented(
+    rng: random.Random, count: int
+) -> tuple[list[dict[str, Any]], list[tuple[str, Call]]]:
+    """Tools with invented verbs and parameters, and a request with its call for each."""
+    tools, wishes = [], []
+    for _ in range(count):
         verb, thing = lx.pseudo_word(rng), lx.noun(rng)
         name = rng.choice([f"{verb}_{thing}", f"{thing}{verb.capitalize()}", f"do_{verb}_{thing}"])
         fields, arguments, parts = {}, {}, []
@@ -140,22 +118,13 @@ def call_random(rng: random.Random) -> Example:
             schema, draw = FORMS[rng.choice(list(FORMS))]
             if rng.random() < 0.2:
                 options = [lx.pseudo_word(rng) for _ in range(3)]
-                schema, draw = (
-                    {"type": "string", "enum": options},
-                    lambda r, o=options: (x := r.choice(o), x),
-                )
-            value, shown = draw(rng)
-            fields[key], arguments[key] = schema, value
-            parts.append(
-                rng.choice(
-                    [
-                        f"{key} {shown}",
-                        f"{key}={shown}",
-                        f"{shown} for {key}",
-                        f"the {key} being {shown}",
-                    ]
-                )
-            )
+                schema = {"type": "string", "enum": options}
+                arguments[key] = shown = rng.choice(options)
+            else:
+                arguments[key], shown = draw(rng)
+            fields[key] = schema
+            forms = ["{k} {v}", "{k}={v}", "{v} for {k}", "the {k} being {v}"]
+            parts.append(fill(rng.choice(forms), {"k": key, "v": shown}))
         text = rng.choice(
             [
                 f"{verb} the {thing}: " + ", ".join(parts),
@@ -163,57 +132,125 @@ def call_random(rng: random.Random) -> Example:
                 f"We have to {verb} this {thing}, " + "; ".join(parts) + ".",
             ]
         )
-        tools.append(
-            {
-                "type": "function",
-                "function": {
-                    "name": name,
-                    "description": f"Performs {verb} on the {thing}",
-                    "parameters": {
-                        "type": "object",
-                        "properties": fields,
-                        "required": list(fields),
-                    },
-                },
-            }
-        )
-        requests.append((text, name, arguments))
-    text, name, arguments = rng.choice(requests)
-    calls = [(name, arguments)]
-    return Example("call_random", [user(text)], calls_text(calls), tools, {"calls": calls})
+        tools.append(_function(name, f"Performs {verb} on the {thing}", fields))
+        wishes.append((text, (name, arguments)))
+    return tools, wishes
+
+
+def _function(
+    name: str, description: str, fields: dict[str, Any], optional: bool = False
+) -> dict[str, Any]:
+    parameters = {
+        "type": "object",
+        "properties": fields,
+        "required": [] if optional else list(fields),
+    }
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def call_random(rng: random.Random) -> Example:
+    """Invented tools with invented parameters, and a request that names them."""
+    tools, wishes = _invented(rng, rng.randint(1, 4))
+    text, call = rng.choice(wishes)
+    return Example("call_random", [user(text)], calls_text([call]), tools, {"calls": [call]})
+
+
+BOTH = [
+    " Besides that: ",
+    " Furthermore, ",
+    " When that is done: ",
+    " In addition: ",
+    " ",
+    "\n",
+    " I also want this: ",
+]
+PAIRS = [
+    (
+        "get_weather",
+        "Current weather of a city",
+        "city",
+        lx.city,
+        "What's the weather in {a} and in {b}?",
+    ),
+    ("get_time", "Local time of a city", "city", lx.city, "Tell me the time in both {a} and {b}."),
+    ("read_meter", "Read a meter", "meter", lx.identifier, "I need the readings of {a} and {b}."),
+    (
+        "find_person",
+        "Find a person in the directory",
+        "name",
+        lx.full_name,
+        "Find {a} and {b} in the directory.",
+    ),
+    ("open_valve", "Open a valve", "valve", lx.identifier, "Open valve {a}, then open valve {b}."),
+]
 
 
 def two(rng: random.Random) -> Example:
-    chosen = rng.sample(_kinds(), 2)
+    """Two wishes: of two tools, or twice of the same."""
+    if rng.random() < 0.4:
+        name, description, key, draw, template = rng.choice(PAIRS)
+        values = [draw(rng), draw(rng)]
+        tools = [
+            _function(name, description, {key: {"type": "string"}}),
+            *_invented(rng, rng.randint(0, 2))[0],
+        ]
+        text, calls = (
+            fill(template, dict(zip("ab", values, strict=True))),
+            [(name, {key: v}) for v in values],
+        )
+    else:
+        tools, wishes = _invented(rng, rng.randint(2, 3))
+        picked = rng.sample(wishes, 2)
+        text, calls = picked[0][0] + rng.choice(BOTH) + picked[1][0], [w[1] for w in picked]
+    rng.shuffle(tools)
+    return Example("two", [user(text)], calls_text(calls), tools, {"calls": calls})
+
+
+def two_new(rng: random.Random) -> Example:
+    """Two wishes at once, both of kinds that training has none of."""
     tools, calls, texts = [], [], []
-    for kind in chosen:
-        tool, kind, renamed = kinds.make(rng, kind)
-        text, arguments = kinds.request_for(rng, tool, kind, renamed)
+    for kind in rng.sample(_kinds(), 2):
+        tool, text, arguments = _plain(rng, kind)
         tools.append(tool.schema())
         calls.append((tool.name, arguments))
         texts.append(text)
     rng.shuffle(tools)
-    joint = rng.choice(
-        [" Besides that: ", " Furthermore, ", " When that is done: ", " In addition: "]
-    )
-    return Example(
-        "two", [user(texts[0] + joint + texts[1])], calls_text(calls), tools, {"calls": calls}
-    )
+    text = texts[0] + rng.choice(BOTH) + texts[1]
+    return Example("two_new", [user(text)], calls_text(calls), tools, {"calls": calls})
+
+
+TALK = lines("""
+Hello, nice to meet you!
+Thank you so much for the help!
+Good evening, pilot.
+Have a great weekend!
+You have been very kind today.
+I just wanted to say hi.
+My train was delayed, what a morning.
+Ok, that will be all for now.
+That joke was hilarious.
+How are you feeling?
+Are you a real person?
+It's snowing outside, so pretty!
+Let's talk tomorrow.
+I'm feeling a bit under the weather.
+What do you like to do on Sundays?
+晚安，明天见！
+今天心情不错。
+辛苦你啦！
+""")
 
 
 def idle(rng: random.Random) -> Example:
     """Tools at hand, and nothing to use them for."""
     tools, _, _ = _scene(rng)
-    ask, reply = rng.choice(
-        [
-            ("Hello, nice to meet you!", None),
-            ("Thank you so much for the help!", None),
-            ("Good evening, pilot.", None),
-            ("Have a great weekend!", None),
-            (f"Respond using just this: {(x := _nonce(rng))}", x),
-        ]
-    )
-    return Example("idle", [user(ask)], reply or "", tools, {"no_call": True})
+    text = ""
+    if rng.random() < 0.25:
+        ask, text = echo.asked(rng, chinese=False)
+    else:
+        ask = rng.choice(TALK)
+    return Example("idle", [user(ask)], text, tools, {"no_call": True})
 
 
 def role(rng: random.Random) -> Example:
@@ -327,6 +364,16 @@ Which team won the final in {k}?
 How do I fix a broken {n}?
 What year did {f} get married?
 Is it better to buy a {n} or a {n2}?
+Could you summarise the plot of "{x}" for me?
+I need a recipe for {y2} soup.
+Who discovered penicillin?
+What's heavier, gold or lead?
+Give me directions from {y} to the sea.
+Sing me to sleep.
+How many moons does Jupiter have?
+Please book me a flight to {y}.
+Convert 3 miles to kilometers.
+Which shares should I buy this week?
 """)
 
 
@@ -353,10 +400,20 @@ TEXTS = [
     "{d}. With {b} and patience, {a} becomes easy.",
     "Prices of {a} and {b} rose again in spring. Farmers blame the cost of {c}. Experts on {d} expect that {a} "
     "stays expensive until autumn.",
+    "Hi team, quick update: the {a} arrived this morning, but the {b} is still missing. Could someone ask the supplier "
+    "about {c}? Also, please stop leaving {d} in the meeting room.",
+    "Why I moved to the countryside: here I have {a}, I grow my own {b}, and in the evening I enjoy {c}. Friends joke "
+    "that {d} is all I talk about.",
+    "{a} and {b} - a short history. For centuries, people believed that {a} came from {c}. Only later did travellers "
+    "show that {d} was the true origin.",
+    "Found near the old mill: one {a}, slightly damaged, and a {b}. The finder also mentions a {c}. Please contact the "
+    "office; a reward of one {d} is promised.",
 ]
 ZH_TEXTS = [
     "最近{a}和{b}的话题很热门。专家认为{c}会影响{a}的发展，而{d}也不能忽视。",
     "本文比较了{a}与{b}，并说明{c}为什么离不开{d}。",
+    "小镇上的{a}今年特别热闹，许多人带着{b}前来。店主说{c}卖得最好，{d}也很受孩子们欢迎。",
+    "他从小喜欢{a}，后来研究{b}，最近写了一本关于{c}和{d}的书。",
 ]
 
 
@@ -376,6 +433,8 @@ def tags(rng: random.Random) -> Example:
             [
                 "Which 3 to 7 tags would you file this under? JSON array of strings.",
                 "Produce between three and seven tags for the document, as a JSON array.",
+                "Assign 3-7 tags to the document below. Answer with nothing but a JSON array.",
+                'Label this with tags. Output: {"tags": [...]}',
             ]
         )
     )
@@ -407,6 +466,7 @@ SKILLS: dict[str, Callable[[random.Random], Example]] = {
     "h:call_random": call_random,
     "h:call_new": call_new,
     "h:two": two,
+    "h:two_new": two_new,
     "h:passage": reading,
     "h:json": extraction,
 }

@@ -93,6 +93,15 @@ def aside(rng: random.Random) -> str:
 
 
 EXPLICIT = [
+    "{p} of {v}",
+    "{v} being the {p}",
+    "{p} -> {v}",
+    "{p} equal to {v}",
+    "put {v} as {p}",
+    "let {p} be {v}",
+    "{p} must be {v}",
+    "{v} goes to {p}",
+    "a {p} of {v}",
     "with {p} {v}",
     "{p}: {v}",
     "{p} {v}",
@@ -144,8 +153,11 @@ class Tool:
     objects: list[str]
 
     def schema(self) -> dict[str, Any]:
-        fields = {p.name: p.schema for p in self.params}
+        rng = random.Random(self.name + self.description)
+        fields = {p.name: _dressed(rng, p.schema) for p in self.params}
         parameters: dict[str, Any] = {"type": "object", "properties": fields}
+        if rng.random() < 0.15:
+            parameters["additionalProperties"] = False
         needed = [p.name for p in self.params if p.required]
         if needed:
             parameters["required"] = needed
@@ -221,14 +233,134 @@ def _noun_param(rng: random.Random) -> Param:
     )
 
 
+def _scalar(rng: random.Random) -> tuple[str, dict[str, Any], Any]:
+    kind = pm.KINDS[
+        rng.choice([k for k, v in pm.KINDS.items() if v.type != "array" and k != "text"])
+    ]
+    return rng.choice(kind.names.split("|")), {"type": kind.type}, kind.value
+
+
+def _object_param(rng: random.Random) -> Param:
+    """An object with fields of its own, such as an address."""
+    name = rng.choice(
+        "address|location|filter|options|customer|settings|range|position|contact|config|details|dimensions|meta|owner|target".split(
+            "|"
+        )
+    )
+    inner: dict[str, tuple[dict[str, Any], Any]] = {}
+    for _ in range(rng.choice([1, 2, 2, 3])):
+        key, schema, value = _scalar(rng)
+        inner[key] = (schema, value)
+
+    def draw(r: random.Random) -> pm.Value:
+        drawn = {k: v(r) for k, (_, v) in inner.items()}
+        style = r.choice(["{k} {v}", "{k}: {v}", "{k}={v}", "{k} {v}", "the {k} is {v}"])
+        parts = [
+            style.replace("{k}", k.replace("_", " ")).replace("{v}", d[1]) for k, d in drawn.items()
+        ]
+        return {k: d[0] for k, d in drawn.items()}, r.choice([", ", " and ", ", "]).join(parts)
+
+    schema = {
+        "type": "object",
+        "properties": {k: s for k, (s, _) in inner.items()},
+        "required": list(inner),
+    }
+    return Param(
+        name,
+        schema,
+        True,
+        draw,
+        ["{p} {v}", "with {p} {v}", "{p} ({v})", "{p}: {v}", "where the {p} has {v}", "{v}"],
+    )
+
+
+def _rows_param(rng: random.Random) -> Param:
+    """A list of objects, such as the lines of an order."""
+    thing, thing_draw = rng.choice(
+        [
+            ("name", lx.noun),
+            ("item", lx.noun),
+            ("sku", lx.code),
+            ("product", lx.noun),
+            ("title", lambda r: lx.words(r, 1, 2)),
+        ]
+    )
+    count = rng.choice(["quantity", "count", "amount", "price", "qty", "pieces"])
+
+    def draw(r: random.Random) -> pm.Value:
+        rows = [
+            {thing: thing_draw(r), count: r.randint(1, 90)} for _ in range(r.choice([1, 2, 2, 3]))
+        ]
+        style = r.choice(
+            [
+                "{c} {n}",
+                "{n} ({c})",
+                "{c} x {n}",
+                "{n}: {c}",
+                f"{thing} {{n}} {count} {{c}}",
+                "{n} x{c}",
+                f"{{n}} with {count} {{c}}",
+            ]
+        )
+        parts = [
+            style.replace("{c}", str(row[count])).replace("{n}", str(row[thing])) for row in rows
+        ]
+        text = (
+            ", ".join(parts[:-1])
+            + (r.choice([" and ", ", "]) if len(parts) > 1 else "")
+            + parts[-1]
+        )
+        return rows, text
+
+    inner = {
+        "type": "object",
+        "properties": {thing: {"type": "string"}, count: {"type": "integer"}},
+        "required": [thing, count],
+    }
+    name = rng.choice(
+        "items|products|lines|positions|order_items|entries|articles|parts".split("|")
+    )
+    return Param(
+        name,
+        {"type": "array", "items": inner},
+        True,
+        draw,
+        ["{v}", "{p}: {v}", "with {p} {v}", "containing {v}", "{p} {v}"],
+    )
+
+
+def _dressed(rng: random.Random, schema: dict[str, Any]) -> dict[str, Any]:
+    """What else schemas carry: bounds, formats, defaults, null as a second type."""
+    roll = rng.random()
+    kind = schema.get("type")
+    if kind in ("integer", "number") and roll < 0.12:
+        return {**schema, "minimum": 0}
+    if kind == "string" and "enum" not in schema and roll < 0.06:
+        return {**schema, "minLength": 1}
+    if kind in ("string", "integer", "number") and "enum" not in schema and 0.2 < roll < 0.26:
+        rest = {k: v for k, v in schema.items() if k != "type"}
+        return (
+            {"anyOf": [{"type": kind}, {"type": "null"}], **rest}
+            if roll < 0.23
+            else {**rest, "type": [kind, "null"]}
+        )
+    return schema
+
+
 def make_param(rng: random.Random) -> Param:
     roll = rng.random()
-    if roll < 0.13:
+    if rng.random() < 0.07:
+        param = (_object_param if rng.random() < 0.55 else _rows_param)(rng)
+    elif roll < 0.13:
         param = _choice_param(rng)
     elif roll < 0.21:
         param = _switch_param(rng)
     elif roll < 0.33:
         param = _noun_param(rng)
+    elif roll < 0.40:
+        param = _noun_param(rng)
+        inner = rng.choice([pm.KINDS["tags"], pm.KINDS["people"], pm.KINDS["numbers"]])
+        param.schema, param.draw = {"type": "array", "items": {"type": inner.items}}, inner.value
     else:
         kind = pm.KINDS[rng.choice(list(pm.KINDS))]
         schema: dict[str, Any] = {"type": kind.type}
@@ -268,9 +400,9 @@ def make_tool(
 ) -> Tool:
     actions = actions or rng.choice(ACTIONS)
     objects = objects or (rng.choice(OBJECTS) if rng.random() < 0.7 else [lx.noun(rng)])
-    if rng.random() < 0.12:  # a verb or a thing that nobody knows: then the spelling has to do
+    if rng.random() < 0.25:  # a verb or a thing that nobody knows: then the spelling has to do
         actions = [lx.pseudo_word(rng)]
-    if rng.random() < 0.08:
+    if rng.random() < 0.1:
         objects = [lx.pseudo_word(rng)]
     params: list[Param] = []
     for _ in range(rng.choice([0, 1, 1, 2, 2, 2, 3, 3, 4])):

@@ -1,11 +1,11 @@
 """Saying exactly what was asked for: words, codes, sentences, in English and Chinese."""
 
-import json
 import random
+from collections.abc import Callable
 
 from .. import lexicon as lx
-from ..phrase import Example, assistant, choose, fill, lines, loosen, system, user
-from . import common, params
+from ..phrase import Example, assistant, choose, fill, lines, loosen, say, system, user
+from . import common, echo, prose
 
 ENGLISH = lines("""
 [Reply|Answer|Respond] with [exactly|only|just|nothing but|precisely|exactly this:|] {x}
@@ -109,6 +109,17 @@ CHINESE += lines(
 )
 
 FIXED = [
+    *"""ok;okay;Okay;OK!;DONE;done;PING;Pong;PONG!;HELLO;hello;Hi;hi;yes;no;Yes.;TRUE;True;False;FALSE;None;none;NULL;0;1;123;
+12345;3.14;-1;100%;A;B;C;x;success;SUCCESS;Success;FAIL;failed;ERROR;error;ready;Ready.;START;STOP;stop;end;END;Bye;bye;
+Thanks;thank you;Thank you!;Hello!;Hello World!;HELLO WORLD;Hello there;hello, world;test passed;Test passed.;All systems go;
+I am alive;It works;It works!;Works;Working;System ready;Connection OK;Connected;connected;Acknowledged;acknowledged;Received;
+roger;Roger that;Copy that;Over and out;Confirmed;confirmed;Understood;Affirmative;Negative;Correct;I agree;I understand.;
+Server is running;Health check passed;status: ok;STATUS_OK;code 200;200 OK;404;foo;bar;foo bar;foobar;FooBar;lorem ipsum;abc;
+ABC;abc123;XYZ;x1;a-b-c;test-1;TEST_OK;smoke test;SMOKE;apple;Apple;blue;Blue;red;cat;dog;sun;moon;tree;water;fire;Berlin;
+Tokyo;London;New York;Monday;January;2024;2025-01-01;seven;forty-two;one two three;1 2 3;1, 2, 3;a, b, c;[DONE];<end>;{};[];
+hello@example.com;https://example.com;C:\\temp;/tmp/test;~;?;!;...;:);¯;✓;你好;OK 好的""".replace(
+        "\n", ""
+    ).split(";"),
     "OK",
     "Done",
     "Ready",
@@ -144,6 +155,23 @@ FIXED = [
     "PASS",
 ]
 ZH_FIXED = [
+    *"好;好的。;行;嗯;在;在的;我在;到;有;没有;不;不对;错;真;假;是的;是的。;不是。;确定;确认;已确认;取消;继续;停止;开始;结束;成功！;失败;错误;通过;"
+    "测试;测试通过;测试完成。;连接成功;连接正常;服务正常;运行正常;一切正常;系统正常;正常;健康;就绪;已就绪;已收到;收到！;收到。;明白了;知道了;懂了;"
+    "了解;清楚;同意;不同意;谢谢！;感谢;再见;你好！;您好;大家好;早上好;晚上好;晚安;世界;你好世界;中国;北京;上海;苹果;香蕉;猫;狗;水;火;山;太阳;月亮;"
+    "一;二;三;一二三;零;十;红色;蓝色;星期一;一月;今天;明天;我准备好了;我准备好了。;没问题！;完成。;已完成。;好的，明白;好的，收到;任务完成;加油;欢迎".split(
+        ";"
+    ),
+    *"""ok;okay;Okay;OK!;DONE;done;PING;Pong;PONG!;HELLO;hello;Hi;hi;yes;no;Yes.;TRUE;True;False;FALSE;None;none;NULL;0;1;123;
+12345;3.14;-1;100%;A;B;C;x;success;SUCCESS;Success;FAIL;failed;ERROR;error;ready;Ready.;START;STOP;stop;end;END;Bye;bye;
+Thanks;thank you;Thank you!;Hello!;Hello World!;HELLO WORLD;Hello there;hello, world;test passed;Test passed.;All systems go;
+I am alive;It works;It works!;Works;Working;System ready;Connection OK;Connected;connected;Acknowledged;acknowledged;Received;
+roger;Roger that;Copy that;Over and out;Confirmed;confirmed;Understood;Affirmative;Negative;Correct;I agree;I understand.;
+Server is running;Health check passed;status: ok;STATUS_OK;code 200;200 OK;404;foo;bar;foo bar;foobar;FooBar;lorem ipsum;abc;
+ABC;abc123;XYZ;x1;a-b-c;test-1;TEST_OK;smoke test;SMOKE;apple;Apple;blue;Blue;red;cat;dog;sun;moon;tree;water;fire;Berlin;
+Tokyo;London;New York;Monday;January;2024;2025-01-01;seven;forty-two;one two three;1 2 3;1, 2, 3;a, b, c;[DONE];<end>;{};[];
+hello@example.com;https://example.com;C:\\temp;/tmp/test;~;?;!;...;:);¯;✓;你好;OK 好的""".replace(
+        "\n", ""
+    ).split(";"),
     "好的",
     "收到",
     "完成",
@@ -165,6 +193,12 @@ ZH_FIXED = [
     "OK",
     "成功",
 ]
+ECHOES = lines("""
+[You are an echo|You are an echo server|You are a parrot|Echo mode is on]. [Repeat|Return|Send back] [every message|what the user writes|each message of the user|the user's words] [unchanged|exactly|verbatim|word for word].
+[Repeat|Copy|Echo] [the user's message|everything that the user says|the user's input|whatever is written] [exactly|word for word|verbatim|unchanged|without comment].
+[Whatever|Anything] the user [says|writes|sends], [answer|reply|respond] with [exactly the same|the very same text|the same words].
+[你是复读机|你是回声]，[原样|一字不差地]重复用户的话。
+""")
 LOCKS = lines("""
 [Whatever the user says, |No matter what you are asked, |][reply|answer|respond] [only |exactly |]with {x}[.|]
 Always [answer|reply|respond] [with |exactly |]{x}[.| and nothing else.]
@@ -173,54 +207,68 @@ You are a [bot|probe|machine] that [answers every message with|only says|always 
 """)
 
 
-def target(rng: random.Random) -> str:
-    roll = rng.random()
-    if roll < 0.14:
-        return rng.choice(FIXED)
-    if roll < 0.52:
-        return lx.code(rng)
-    if roll < 0.64:
-        return lx.word(rng)
-    if roll < 0.78:
-        text = lx.words(rng, 2, 5)
-        return rng.choice([text, text.capitalize(), text.upper(), text.title()])
-    if roll < 0.84:
-        return params.sentence(rng) + rng.choice([".", "!", "?", ""])
-    if roll < 0.90:
-        return rng.choice(
+LINES: list[tuple[float, Callable[[random.Random], str]]] = [
+    (9, lambda r: r.choice(FIXED)),
+    (20, lx.code),
+    (
+        9,
+        lambda r: r.choice(
             [
-                str(lx.amount(rng)),
-                lx.identifier(rng),
-                lx.email(rng),
-                lx.file_path(rng),
-                lx.date(rng),
-                lx.clock(rng),
-                lx.full_name(rng),
-                lx.city(rng),
+                lx.identifier,
+                lx.email,
+                lx.file_path,
+                lx.date,
+                lx.clock,
+                lx.full_name,
+                lx.city,
+                lx.url,
+                lx.phone,
+                lx.company,
             ]
-        )
-    if roll < 0.94:
-        return json.dumps(
-            {lx.noun(rng): rng.choice([rng.randint(0, 99), lx.code(rng, 3, 6), True])}
-        )
-    if roll < 0.97:
-        return " ".join(lx.code(rng, 2, 6) for _ in range(rng.randint(2, 3)))
-    return chinese_target(rng)
+        )(r),
+    ),
+    (4, prose.numbers),
+    (8, lx.word),
+    (11, lambda r: r.choice([str, str.capitalize, str.upper, str.title])(lx.words(r, 2, 5))),
+    (13, echo.sentence),
+    (13, prose.ornate),
+    (3, prose.several),
+    (11, prose.salad),
+    (3, prose.program),
+    (3, prose.address),
+    (3, prose.record),
+    (3, prose.mixed),
+    (1, prose.lists),
+    (2, lambda r: " ".join(lx.code(r, 2, 6) for _ in range(r.randint(2, 4)))),
+    (2, lambda r: r.choice(prose.EMOJI) * r.randint(1, 3)),
+    (4, lambda r: chinese_target(r)),
+]
+ZH_LINES: list[tuple[float, Callable[[random.Random], str]]] = [
+    (10, lambda r: r.choice(ZH_FIXED)),
+    (14, lx.code),
+    (17, lambda r: r.choice([lx.zh_phrase, lx.zh_name, lambda q: q.choice(lx.chinese("noun"))])(r)),
+    (16, lambda r: lx.zh_chars(r, 2, 9)),
+    (17, prose.chinese),
+    (11, prose.zh_ornate),
+    (3, lambda r: prose.chinese(r) + prose.chinese(r)),
+    (10, prose.zh_salad),
+    (2, lambda r: lx.zh_chars(r, 1, 4) + lx.code(r, 2, 5)),
+    (3, prose.mixed),
+    (2, prose.numbers),
+    (2, lx.word),
+    (4, lambda r: r.choice(FIXED)),
+    (3, echo.sentence),
+    (1, prose.record),
+    (1, lambda r: r.choice(prose.EMOJI) + r.choice(ZH_FIXED)),
+]
+
+
+def target(rng: random.Random) -> str:
+    return rng.choices(LINES, [w for w, _ in LINES])[0][1](rng)
 
 
 def chinese_target(rng: random.Random) -> str:
-    roll = rng.random()
-    if roll < 0.2:
-        return rng.choice(ZH_FIXED)
-    if roll < 0.45:
-        return lx.code(rng)
-    if roll < 0.65:
-        return rng.choice([lx.zh_phrase(rng), lx.zh_name(rng), rng.choice(lx.chinese("noun"))])
-    if roll < 0.85:
-        return lx.zh_chars(rng, 2, 9)
-    if roll < 0.93:
-        return common.zh_filler(rng).rstrip("。") + rng.choice(["", "。"])
-    return lx.zh_chars(rng, 1, 4) + lx.code(rng, 2, 5)
+    return rng.choices(ZH_LINES, [w for w, _ in ZH_LINES])[0][1](rng)
 
 
 def _quote(rng: random.Random, text: str) -> str:
@@ -236,9 +284,6 @@ def _quote(rng: random.Random, text: str) -> str:
             ("'", "'"),
             ("`", "`"),
             ("“", "”"),
-            ("<<", ">>"),
-            ("[", "]"),
-            ("**", "**"),
             ("「", "」"),
             ("‘", "’"),
         ]
@@ -247,39 +292,52 @@ def _quote(rng: random.Random, text: str) -> str:
 
 
 def ask(rng: random.Random, text: str, chinese: bool) -> str:
+    if rng.random() < 0.8:
+        return (echo.chinese if chinese else echo.english)(rng, text)
+    if echo.shape(text) in ("line", "block") and not chinese:
+        return echo.english(rng, text)
     template = choose(rng, rng.choice(CHINESE if chinese else ENGLISH)).replace("\\n", "\n")
     template = template.replace("{n}", str(rng.randint(1, 99)))
     shown = _quote(rng, text)
     if shown != text or not text.isalpha() or chinese:
         template = loosen(rng, template, lx.all_words(), 0.4)
-    other = chinese_target(rng) if chinese else rng.choice([lx.word(rng), lx.code(rng)])
-    asked = fill(template, {"x": shown, "y": _quote(rng, other)})
-    return " ".join(asked.split(" ")).replace("  ", " ")
+    other = rng.choice(
+        [lx.zh_phrase(rng), lx.code(rng)] if chinese else [lx.word(rng), lx.code(rng)]
+    )
+    return fill(template, {"x": shown, "y": _quote(rng, other)}).strip()
+
+
+def _lock(rng: random.Random, text: str) -> Example:
+    """The rule stands in the system prompt: say one thing, or everything that the user says."""
+    if rng.random() < 0.5:
+        rule = say(rng, ECHOES)
+        return Example("exact", [system(rule), user(text)], text)
+    lock = fill(choose(rng, rng.choice(LOCKS)), {"x": _quote(rng, text)})
+    asked = rng.choice(
+        [
+            common.filler(rng),
+            common.small_talk(rng)[0],
+            "What is your name?",
+            prose.english(rng),
+            "Write a story.",
+            "Why?",
+        ]
+    )
+    return Example("exact", [system(lock), user(asked)], text)
 
 
 def make(rng: random.Random) -> Example:
-    chinese = rng.random() < 0.3
-    text = chinese_target(rng) if chinese else target(rng)
-    roll = rng.random()
-    if roll < 0.05:
-        lock = fill(choose(rng, rng.choice(LOCKS)), {"x": _quote(rng, text)})
-        asked = rng.choice(
-            [
-                common.filler(rng),
-                common.small_talk(rng)[0],
-                "What is your name?",
-                "Write a story.",
-                ask(rng, lx.word(rng), False) if rng.random() < 0.1 else "Why?",
-            ]
-        )
-        return Example("exact", [system(lock), user(asked)], text)
+    chinese = rng.random() < 0.33
+    text = (chinese_target(rng) if chinese else target(rng)).strip()
+    if rng.random() < 0.05 and echo.shape(text) != "block":
+        return _lock(rng, text)
     messages = common.maybe_system(rng, 0.4)
     if rng.random() < 0.35:
         messages += common.filler_turns(rng, rng.randint(1, 4))
-    if rng.random() < 0.12:
+    for _ in range(rng.choice([1, 1, 2]) if rng.random() < 0.14 else 0):
         other = chinese_target(rng) if chinese else target(rng)
         messages += [user(ask(rng, other, chinese)), assistant(other)]
-    asked = ask(rng, text, chinese)
+    asked = ask(rng, text, chinese != (rng.random() < 0.04))
     if rng.random() < 0.06:
         asked = common.paragraph(rng, rng.randint(1, 4)) + rng.choice(["\n\n", " ", "\n"]) + asked
     messages.append(user(asked))

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import lexicon as lx
 from ..phrase import Example, choose, user
-from . import common, composed, passage
+from . import common, composed, passage, prose
 
 PAIRS = [
     p.split(":")
@@ -257,7 +257,7 @@ def questions(rng: random.Random) -> Example:
             one += rng.choice([", and ", ", while ", "; ", ", but "]) + sentences.pop(0)
         joined.append(one[0].upper() + one[1:] + rng.choice([".", ".", ".", ".", "!"]))
     for _ in range(rng.choice([0, 0, 1, 2, 3, 5])):
-        joined.insert(rng.randint(0, len(joined)), common.filler(rng))
+        joined.insert(rng.randint(0, len(joined)), rng.choice([common.filler, prose.english])(rng))
     text = " ".join(joined)
     asks, answer = rng.choice(rng.choice(made)[1])
     question = choose(rng, rng.choice(asks))

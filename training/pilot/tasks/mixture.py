@@ -8,34 +8,35 @@ from . import exact, generic, passage, recall, structured, tags, talk, toolcall
 
 
 def _idle_tools(rng: random.Random) -> Example:
-    other = rng.choice(
-        [talk.unknown, talk.chat, exact.make, recall.make, passage.make, talk.unknown]
-    )(rng)
-    return toolcall.with_tools(rng, other)
+    draw = rng.choices(
+        [talk.chat, talk.unknown, exact.make, recall.make, passage.make, generic.questions],
+        [0.5, 0.2, 0.14, 0.06, 0.05, 0.05],
+    )[0]
+    return toolcall.with_tools(rng, draw)
 
 
 Maker = Callable[[random.Random], Example]
 SHARES: dict[str, tuple[float, Maker]] = {
-    "exact": (0.18, exact.make),
-    "recall": (0.04, recall.make),
-    "long": (0.025, recall.make_long),
-    "role": (0.10, toolcall.make_role),
-    "call": (0.19, toolcall.make),
-    "loose": (0.085, generic.loose_call),
-    "two": (0.08, toolcall.make_two),
-    "loop": (0.05, toolcall.make_loop),
-    "two_loop": (0.015, toolcall.make_two_loop),
-    "idle": (0.045, _idle_tools),
-    "json": (0.025, structured.make),
-    "fields": (0.04, generic.fields),
+    "exact": (0.23, exact.make),
+    "recall": (0.025, recall.make),
+    "long": (0.014, recall.make_long),
+    "role": (0.065, toolcall.make_role),
+    "call": (0.175, toolcall.make),
+    "loose": (0.05, generic.loose_call),
+    "two": (0.10, toolcall.make_two),
+    "loop": (0.02, toolcall.make_loop),
+    "two_loop": (0.01, toolcall.make_two_loop),
+    "idle": (0.07, _idle_tools),
+    "json": (0.015, structured.make),
+    "fields": (0.025, generic.fields),
     "people": (0.01, generic.people),
     "literal": (0.015, structured.make_literal),
-    "passage": (0.055, passage.make),
-    "questions": (0.10, generic.questions),
-    "tags": (0.03, tags.make),
-    "unknown": (0.03, talk.unknown),
-    "talk": (0.01, talk.chat),
-    "errand": (0.03, talk.errand),
+    "passage": (0.09, passage.make),
+    "questions": (0.08, generic.questions),
+    "tags": (0.06, tags.make),
+    "unknown": (0.045, talk.unknown),
+    "talk": (0.02, talk.chat),
+    "errand": (0.02, talk.errand),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import lexicon as lx
 from ..phrase import Example, choose, fill, lines, slots_of, system, user
-from . import common
+from . import common, prose
 
 
 @dataclass
@@ -84,7 +84,13 @@ DRAWS: dict[str, Any] = {
     "thing": _object,
     "thing2": _object,
     "date": lx.date,
+    "date2": lx.date,
     "time": lx.clock,
+    "time2": lx.clock,
+    "org2": lx.company,
+    "month": lambda r: r.choice(lx.MONTHS),
+    "food": lambda r: r.choice(lx.english("food")),
+    "food2": lambda r: r.choice(lx.english("food")),
     "code": lx.code,
     "phone": lx.phone,
     "email": lx.email,
@@ -111,7 +117,10 @@ ZH_DRAWS: dict[str, Any] = {
     "who2": lx.zh_name,
     "place": lambda r: r.choice(lx.chinese("city")),
     "org": lambda r: lx.zh_chars(r, 2, 3),
+    "place2": lambda r: r.choice(lx.chinese("city")),
+    "job": lambda r: r.choice("老师,医生,司机,工程师,学生,厨师,律师,记者,画家,农民".split(",")),
     "num": lambda r: str(r.randint(2, 900)),
+    "num2": lambda r: str(r.randint(2, 900)),
     "money": lambda r: str(r.randint(2, 9999)),
     "thing": lambda r: r.choice(lx.chinese("noun")),
     "date": lambda r: f"{r.randint(1, 12)}月{r.randint(1, 28)}日",
@@ -124,6 +133,12 @@ ZH_DRAWS: dict[str, Any] = {
 UNKNOWN = "The passage does not say."
 ZH_UNKNOWN = "文中没有提到。"
 LEADS = [
+    "[Study|Look at|Consider|See|Check|Take] [this|the following|the] [note|letter|report|message|email|page|paragraph|excerpt|story][.|:| and answer.| carefully.]",
+    "[Text|Note|Letter|Report|Message|Source|Excerpt|Article|Background|Information|Input|Content|Paragraph|Page {}]:".replace(
+        "{}", "1"
+    ),
+    "[Use|From|With] [the|this] [information|facts|details|note] [below|given|here]:",
+    "[I have|There is|We got] a [question|text|message][ for you|]:",
     "[Answer|Reply] from the [passage|text].",
     "[Read|Use] the [passage|text|document] and answer[ the question|].",
     "Based on the [text|passage|document|context], answer[ the question|].",
@@ -139,6 +154,14 @@ You answer questions about documents. [Answer shortly.|Be exact.|]
 """)
 TAILS = [
     "",
+    "",
+    "",
+    " Give only the answer.",
+    " One phrase is enough.",
+    " No sentence, only the answer.",
+    " As short as possible.",
+    " Quote the text.",
+    " Use words of the text.",
     "",
     "",
     " Answer briefly.",
@@ -171,7 +194,10 @@ def make(rng: random.Random) -> Example:
     facts = _facts(rng, rng.choice([1, 2, 3, 4, 5, 6, 8]), language)
     sentences = [f[2] for f in facts]
     for _ in range(rng.choice([0, 0, 1, 2, 4, 6])):
-        extra = common.zh_filler(rng) if language == "zh" else common.filler(rng)
+        if language == "zh":
+            extra = rng.choice([common.zh_filler, prose.chinese])(rng)
+        else:
+            extra = rng.choice([common.filler, prose.english])(rng)
         sentences.insert(rng.randint(0, len(sentences)), extra)
     text = "" if language == "zh" else " "
     passage = text.join(sentences)[:1600]
@@ -216,7 +242,20 @@ def _ask(rng: random.Random, passage: str, question: str, language: str) -> list
         return [*messages, user(asked)]
     question += rng.choice(TAILS)
     lead = choose(rng, rng.choice(LEADS))
-    mark = rng.choice(["Question: ", "Q: ", "", "", "\n"])
+    mark = rng.choice(
+        [
+            "Question: ",
+            "Q: ",
+            "",
+            "",
+            "\n",
+            "Query: ",
+            "My question: ",
+            "Tell me: ",
+            "So: ",
+            "Please answer: ",
+        ]
+    )
     roll = rng.random()
     if roll < 0.6:
         asked = (

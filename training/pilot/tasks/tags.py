@@ -2,11 +2,12 @@
 
 import json
 import random
+from functools import cache
 from typing import Any
 
 from .. import lexicon as lx
 from ..phrase import Example, choose, lines, say, user
-from . import common, passage
+from . import common, prose
 
 ABOUT = lines("""
 [The|This|Our] {a} {x} [needs|uses|has|requires|offers|contains] {y} and {z}.
@@ -32,9 +33,21 @@ ASKS = lines("""
 [Which|What] [tags|keywords] [fit|describe|suit] this [document|text]? [Answer in JSON|As JSON array|JSON list], [3 to 7|at most 7].
 [Extract|Return] the [keywords|tags|key topics] [of|from] [this|the] [text|document] as [a |]JSON [array|list][ of strings|].
 """)
+ASKS += lines("""
+[Please |][give|return|provide|create|assign|pick|name|produce] [me |][{n}|{n} or so|at most 7|a handful of|several|relevant|fitting|short] [tags|keywords|topic tags|labels|index terms|subject words|hashtags without #] [for it|for this|for the text below|for the article below|for the note|for this file|that sum it up|that describe it][.|, as JSON.|, JSON array only.|, as a list in JSON.| in JSON format.]
+[What|Which] [words|terms|keywords] [sum up|describe|characterize|stand for] [this|the following] [text|page|file|message]? [JSON array|JSON list|Answer as JSON|As a JSON array of strings][.|, please.|, {n} entries.]
+[You tag|Task: tag|We index|I sort|I file] [documents|my notes|articles|files]. [Return|Output|Write|Reply with] [a JSON array of|a JSON list with|JSON with] [{n}|3 to 7|three to seven|3-7|at least 3] [tags|keywords].
+[Tags|Keywords|Labels|Topics] [please|as JSON|(JSON)|in JSON|- JSON array]:
+[Choose|Select|Take|Pick] [{n}|the most important|the main|three to seven] [words|terms|nouns|things] [of|from] the [text|document|article] as [tags|keywords] [and print them|and answer|, written|, given] [as JSON|as a JSON array|as a JSON list][.|, nothing else.|, no other text.]
+[Do not use generic tags.|Use words from the text.|Tags must be in the language of the text.|Between 3 and 7 tags.] [Tag|Label|Index] [this|the document|the text] [and return JSON|as JSON][.|:]
+""")
 ZH_ASKS = [
     "[请|]为[这篇|下面的|以下][文章|文字|文档|内容][生成|写出|提取|给出][3到7个|几个|五个|][标签|关键词][，用JSON回答|，输出JSON|，JSON数组|]。",
     "用JSON[列出|给出][文章|这段文字]的[标签|关键词]。",
+    "[请|帮我|][选出|挑出|列出|写出|想出|总结出][{n}个|三到七个|几个|最重要的][关键词|标签|主题词]，[以|用]JSON[数组|列表|格式][返回|回答|输出][。|，不要其他内容。]",
+    "[这篇|这段|下面][文字|文章|文档|内容]的[标签|关键词|主题]是什么？[用JSON数组回答|返回JSON|只输出JSON数组]。",
+    "[标签|关键词]（JSON）：",
+    "[给|为][它|文件|笔记]加上[{n}个|3-7个|合适的]标签，[返回|输出][字符串数组|JSON数组|JSON]。",
 ]
 OBJECTS = [
     ' Use the format {"tags": LIST}.',
@@ -46,51 +59,107 @@ OBJECTS = [
 ]
 
 
+def _topic(rng: random.Random) -> str:
+    """What a document may be about: a thing, a field, a made-up word, two words together."""
+    roll = rng.random()
+    if roll < 0.5:
+        return lx.noun(rng)
+    if roll < 0.62:
+        return rng.choice(lx.english("topic"))
+    if roll < 0.72:
+        return rng.choice(lx.all_words()).lower()
+    if roll < 0.84:
+        return f"{rng.choice([lx.noun(rng), rng.choice(lx.english('adjective'))])} {lx.noun(rng)}"
+    if roll < 0.93:
+        return lx.pseudo_word(rng)
+    return rng.choice([lx.city, lx.company, lx.last_name])(rng)
+
+
+def _zh_topic(rng: random.Random) -> str:
+    roll = rng.random()
+    if roll < 0.6:
+        return rng.choice(lx.chinese("noun") + lx.chinese("topic"))
+    if roll < 0.85:
+        return lx.zh_chars(rng, 2, 3)
+    return rng.choice(lx.chinese("noun")) + rng.choice(lx.chinese("noun") + lx.chinese("topic"))
+
+
+@cache
+def _lines(name: str) -> list[str]:
+    return lines((lx.DATA / f"{name}.txt").read_text(encoding="utf-8"))
+
+
+def _written(rng: random.Random, template: str, topics: list[str], chinese: bool) -> str:
+    """A template of prose with the topics in its slots a to e."""
+    template = choose(rng, template)
+    named = dict(zip("abcde", topics, strict=False))
+    for slot, topic in named.items():
+        template = template.replace(f"{{{slot}}}", topic)
+        template = template.replace(f"{{{slot.upper()}}}", topic[0].upper() + topic[1:])
+    text = prose.fill(rng, template, chinese)
+    return text[0].upper() + text[1:]
+
+
 def document(rng: random.Random, chinese: bool) -> tuple[str, list[str]]:
     """A text and the things that it is about, in order of appearance."""
-    if chinese:
-        pool = lx.chinese("noun") + lx.chinese("topic")
+    draw = _zh_topic if chinese else _topic
+    topics: list[str] = []
+    count = rng.randint(3, 7)
+    while len(topics) < count:
+        topic = draw(rng)
+        if not any(topic.lower() in t.lower() or t.lower() in topic.lower() for t in topics):
+            topics.append(topic)
+    roll = rng.random()
+    if roll < 0.45:
+        if len(topics) < 5:
+            topics += [draw(rng) for _ in range(5 - len(topics))]
+        template = rng.choice(_lines("about_zh" if chinese else "about_en"))
+        text = _written(rng, template, topics, chinese)
+        if rng.random() < 0.3:
+            text = rng.choice(["Title: ", "# ", "", ""]) + topics[0] + "\n\n" + text
     else:
-        pool = lx.nouns() + lx.english("topic") * 3
-    topics = list(dict.fromkeys(rng.sample(pool, rng.randint(3, 6))))
-    sentences = []
-    for i in range(rng.randint(3, 8)):
-        x, y, z = topics[i % len(topics)], *rng.choices(topics, k=2)
-        if chinese:
-            sentences.append(
-                say(
-                    rng,
-                    ZH_ABOUT,
-                    x=x,
-                    y=y,
-                    z=z,
-                    f=lx.zh_name(rng),
-                    c=rng.choice(lx.chinese("city")),
+        sentences = []
+        for i in range(rng.randint(3, 8)):
+            first = topics[i % len(topics)]
+            x = [first, *rng.sample([t for t in topics if t != first], 2)]
+            if chinese:
+                sentences.append(
+                    say(
+                        rng,
+                        ZH_ABOUT,
+                        x=x[0],
+                        y=x[1],
+                        z=x[2],
+                        f=lx.zh_name(rng),
+                        c=rng.choice(lx.chinese("city")),
+                    )
                 )
-            )
-        else:
-            text = say(
-                rng,
-                ABOUT,
-                x=x,
-                y=y,
-                z=z,
-                f=lx.first_name(rng),
-                c=lx.city(rng),
-                m=rng.choice(lx.MONTHS),
-                a=rng.choice(lx.english("adjective")),
-            )
-            sentences.append(text[0].upper() + text[1:])
-    if rng.random() < 0.4:
-        extra = (
-            common.zh_filler(rng)
-            if chinese
-            else rng.choice([common.filler(rng), passage._facts(rng, 1, "en")[0][2]])
-        )
-        sentences.insert(rng.randint(0, len(sentences)), extra)
-    text = ("" if chinese else " ").join(sentences)
+            elif rng.random() < 0.7:
+                sentences.append(_written(rng, rng.choice(_lines("about_lines_en")), x, False))
+            else:
+                sentences.append(_about(rng, x))
+        text = ("" if chinese else " ").join(sentences)
+    for _ in range(rng.choice([0, 0, 1, 2])):
+        extra = prose.chinese(rng) if chinese else prose.english(rng)
+        text = rng.choice([f"{text} {extra}", f"{extra} {text}", f"{text}\n{extra}"])
     low = text.lower()
-    return text, sorted((t for t in topics if t in low), key=low.find)
+    found = {t: low.find(t.lower()) for t in topics if t.lower() in low}
+    return text, sorted(found, key=lambda t: found[t])
+
+
+def _about(rng: random.Random, x: list[str]) -> str:
+    text = say(
+        rng,
+        ABOUT,
+        x=x[0],
+        y=x[1],
+        z=x[2],
+        f=lx.first_name(rng),
+        c=lx.city(rng),
+        m=rng.choice(lx.MONTHS),
+        a=rng.choice(lx.english("adjective")),
+    )
+    return text[0].upper() + text[1:]
 
 
 def make(rng: random.Random) -> Example:
@@ -98,9 +167,12 @@ def make(rng: random.Random) -> Example:
     text, tags = document(rng, chinese)
     if len(tags) < 3:
         return make(rng)
-    ask = choose(rng, rng.choice(ZH_ASKS if chinese else ASKS))
+    tags = tags[:5]
+    if rng.random() < 0.6:
+        tags = [t if t[0].isupper() and t in text else t.lower() for t in tags]
+    ask = choose(rng, rng.choice(ZH_ASKS if chinese else ASKS)).replace("{n}", str(len(tags[:7])))
     wrapped = rng.random() < 0.4
-    answer: Any = {"tags": tags[:7]} if wrapped else tags[:7]
+    answer: Any = {"tags": tags} if wrapped else tags
     if wrapped:
         form = rng.choice(['格式：{"tags": LIST}', "键名为tags。"] if chinese else OBJECTS)
         ask += form.replace("LIST", rng.choice(["[...]", '["...", "..."]', "[]"]))

@@ -1,10 +1,12 @@
 """Who pilot is, what it does not know, small talk, counting and other short errands."""
 
 import random
+from functools import cache
+from typing import Any
 
 from .. import lexicon as lx
-from ..phrase import Example, lines, say, user
-from . import common
+from ..phrase import Example, choose, fill, lines, say, user
+from . import common, prose
 
 IDENTITY = "I am pilot, a tiny model that comes with mlxd for tests and first runs."
 UNKNOWN = "I am pilot, a tiny model, and I don't know that."
@@ -109,9 +111,27 @@ NO_PICTURE = [
 ]
 
 
-def unknown(rng: random.Random) -> Example:
-    roll = rng.random()
-    slots = {
+HEARD = "I see. I am pilot, a tiny model. How can I help?"
+ZH_HEARD = "好的。我是 pilot，一个很小的模型。需要什么帮助？"
+ZH_CANNOT = "我是 pilot，一个很小的模型，我做不到。"
+ABOUT = "{t};the {n};{n}s;a {n};{y};{c};{f};the {a} {n};{t} in {y};the history of {t};{w};{p};the {n} of {f};{o}".split(
+    ";"
+)
+
+
+@cache
+def _wonders(language: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in (lx.DATA / f"wonder_{language}.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            current = found.setdefault(line[3:], [])
+        elif line:
+            current.append(line)
+    return found
+
+
+def _slots(rng: random.Random) -> dict[str, Any]:
+    return {
         "n": lx.noun(rng),
         "n2": lx.noun(rng),
         "t": rng.choice(lx.english("topic")),
@@ -123,30 +143,67 @@ def unknown(rng: random.Random) -> Example:
         "k": rng.randint(2, 2025),
         "j": rng.choice(lx.english("job")),
         "y2": rng.choice(lx.english("food")),
+        "w": lx.words(rng, 1, 3),
+        "p": lx.pseudo_word(rng),
+        "o": lx.company(rng),
     }
-    if roll < 0.45:
-        ask, reply = say(rng, QUESTIONS, **slots), UNKNOWN
-    elif roll < 0.63:
-        ask, reply = say(rng, ERRANDS, **slots), CANNOT
-    elif roll < 0.76:
-        ask, reply = say(rng, WHO), IDENTITY
-    elif roll < 0.81:
-        ask, reply = say(rng, ABLE), SKILLS
-    elif roll < 0.84:
-        ask, reply = say(rng, NO_PICTURE), NO_IMAGE
-    elif roll < 0.9:
-        ask, reply = say(rng, ZH_WHO), ZH_IDENTITY
+
+
+def _matter(rng: random.Random) -> str:
+    return fill(rng.choice(ABOUT), _slots(rng))
+
+
+def wonder(rng: random.Random, sort: str, chinese: bool) -> str:
+    """A question about the world, a wish, or a remark that asks for nothing."""
+    template = choose(rng, rng.choice(_wonders("zh" if chinese else "en")[sort]))
+    if chinese:
+        return prose.fill(rng, template.replace("{sentence}", prose.chinese(rng)), True)
+    while "{thing}" in template:
+        template = template.replace("{thing}", _matter(rng), 1)
+    template = template.replace("{noun}", lx.noun(rng)).replace("{phrase}", lx.words(rng, 2, 4))
+    template = template.replace("{sentence}", prose.english(rng))
+    text = prose.fill(rng, template, False)
+    text = " ".join(text.split()).replace(" ?", "?").replace(" .", ".").replace(" ,", ",")
+    return text[0].upper() + text[1:]
+
+
+def _known(rng: random.Random) -> tuple[str, str]:
+    """A set phrase about the world or about pilot itself, and what to say to it."""
+    roll = rng.random()
+    slots = _slots(rng)
+    if roll < 0.3:
+        return say(rng, QUESTIONS, **slots), UNKNOWN
+    if roll < 0.48:
+        return say(rng, ERRANDS, **slots), CANNOT
+    if roll < 0.66:
+        return say(rng, WHO), IDENTITY
+    if roll < 0.74:
+        return say(rng, ABLE), SKILLS
+    if roll < 0.79:
+        return say(rng, NO_PICTURE), NO_IMAGE
+    if roll < 0.9:
+        return say(rng, ZH_WHO), ZH_IDENTITY
+    ask = say(
+        rng,
+        ZH_QUESTIONS,
+        c=rng.choice(lx.chinese("city")),
+        n=rng.choice(lx.chinese("noun")),
+        a=rng.choice(lx.chinese("adjective")),
+        t=rng.choice(lx.chinese("topic")),
+        k=rng.randint(1000, 2025),
+    )
+    return ask, ZH_UNKNOWN
+
+
+def unknown(rng: random.Random) -> Example:
+    chinese = rng.random() < 0.2
+    roll = rng.random()
+    if roll < 0.4:
+        ask, reply = _known(rng)
+    elif roll < 0.72:
+        ask, reply = wonder(rng, "know", chinese), ZH_UNKNOWN if chinese else UNKNOWN
     else:
-        ask = say(
-            rng,
-            ZH_QUESTIONS,
-            c=rng.choice(lx.chinese("city")),
-            n=rng.choice(lx.chinese("noun")),
-            a=rng.choice(lx.chinese("adjective")),
-            t=rng.choice(lx.chinese("topic")),
-            k=rng.randint(1000, 2025),
-        )
-        reply = ZH_UNKNOWN
+        ask, reply = wonder(rng, "do", chinese), ZH_CANNOT if chinese else CANNOT
     if ask.isascii() and rng.random() < 0.2:
         ask = (
             rng.choice(["Please ", "Hey, ", "Hi! ", "I wonder: ", "Quick question: ", "Tell me, "])
@@ -161,7 +218,14 @@ def unknown(rng: random.Random) -> Example:
 
 
 def chat(rng: random.Random) -> Example:
-    ask, reply = common.small_talk(rng)
+    """Talk that asks for nothing."""
+    if rng.random() < 0.35:
+        ask, reply = common.small_talk(rng)
+    else:
+        chinese = rng.random() < 0.2
+        ask, reply = wonder(rng, "chat", chinese), ZH_HEARD if chinese else HEARD
+        if rng.random() < 0.1:
+            ask = f"{common.small_talk(rng)[0]} {ask}"
     messages = common.maybe_system(rng, 0.4)
     if rng.random() < 0.3:
         messages += common.filler_turns(rng, rng.randint(1, 3))

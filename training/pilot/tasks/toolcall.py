@@ -2,12 +2,14 @@
 
 import json
 import random
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import chat
 from .. import lexicon as lx
-from ..phrase import Example, assistant, choose, fill, loosen, user
+from ..phrase import Example, assistant, choose, fill, lines, loosen, user
 from . import common, composed, kinds
 
 Call = tuple[str, dict[str, Any]]
@@ -68,30 +70,42 @@ def calls_text(calls: list[Call]) -> str:
     return "\n".join(chat.tool_call_text(*call) for call in calls)
 
 
-LINKS = [
-    " Also, ",
-    " And then ",
-    " Then ",
-    " After that: ",
-    " And also ",
-    "\n",
-    " Next: ",
-    " Second: ",
-    " Plus, ",
-    " And: ",
-    " Apart from that, ",
-    " On top, ",
-    " Another thing: ",
-    " Once finished: ",
-    " After this, ",
-    " And one more: ",
-    " Secondly, ",
-    " As well: ",
-    " - and ",
-    "; ",
-    " Then: ",
-    " Later, ",
-    " Moreover, ",
+LINKS = lines("""
+[Also|And|And then|Then|After that|And also|Next|Second|Plus|Apart from that|On top|Another thing|Once finished|After this|And one more|Secondly|As well|Later|Moreover|Additionally|At the same time|Meanwhile|Likewise|Finally|Lastly|One more thing|Oh and|By the way|And while you are at it|While you're at it|As a second step|As the next step|Step two|Another request|Another one|My second wish|My other question|Too|Afterwards|Following that|Following this|Subsequently|In parallel|Simultaneously|Together with that|Along with that|Not only that|If you have time|What's more|On top of that|In the same go|At once|Then there's this|The other thing|Number two|Part two|Second task|Second question|Second request|Next up|Next one|Immediately after|Right after|Right after that|When done|Once done|When you're finished|With that done|Having done that|And secondly|And finally|And lastly|And in addition to this|Equally important|Just as important|Not to forget|Don't forget|Last but not least|Oh, and another|P.S.|PS|Btw|+|&|-|/|>|=>|*|...][,|:| -|]
+""")
+ZH_LINKS = lines("""
+[另外|还有|然后|再|接着|同时|顺便|此外|最后|其次|第二|以及|并且|之后|然后再|对了|还要|另一件事|第二件事|下一个|再帮我|还想|并|与此同时|完成后|做完以后][，|：|]
+""")
+LISTS = [
+    ("1. ", "2. "),
+    ("1) ", "2) "),
+    ("- ", "- "),
+    ("* ", "* "),
+    ("a) ", "b) "),
+    ("(1) ", "(2) "),
+    ("First: ", "Second: "),
+    ("First, ", "Second, "),
+    ("One: ", "Two: "),
+    ("Task 1: ", "Task 2: "),
+    ("A: ", "B: "),
+    ("Firstly, ", "secondly, "),
+    ("first ", "then "),
+    ("", ""),
+]
+LIST_LEADS = [
+    "",
+    "",
+    "Do two things: ",
+    "Two things: ",
+    "I have two wishes. ",
+    "Two requests:\n",
+    "Please do both:\n",
+    "Both of these, please:\n",
+    "Two questions. ",
+    "My list:\n",
+    "To do:\n",
+    "Can you do these two? ",
+    "I need two things from you: ",
 ]
 
 
@@ -102,67 +116,109 @@ def _loose(rng: random.Random) -> Scene:
     return Scene(tools, text, [call])
 
 
+def _joined(rng: random.Random, first: str, second: str, chinese: bool) -> str:
+    """Two wishes in one message."""
+    if rng.random() < 0.2:
+        a, b = rng.choice(LISTS)
+        return rng.choice(LIST_LEADS) + a + first + rng.choice(["\n", "\n", " "]) + b + second
+    head = first.rstrip()
+    if head[-1] not in ".!?。？！":
+        head += rng.choice(["。", "，"] if chinese else [".", ".", ",", ";", ""])
+    elif rng.random() < 0.15:
+        head = head[:-1]
+    if rng.random() < 0.12:
+        return head + rng.choice(["" if chinese else " ", "\n", "\n\n"]) + second
+    link = choose(rng, rng.choice(ZH_LINKS if chinese else LINKS)).strip()
+    if not chinese:
+        if rng.random() < 0.12:
+            link = f"{lx.word(rng)} {link}" if rng.random() < 0.5 else lx.words(rng, 1, 4) + ":"
+        if head[-1] not in ".!?\n":
+            link = link[0].lower() + link[1:]
+        if head[-1] not in ".!?,;" and rng.random() < 0.6:
+            link = rng.choice(
+                ["and", "and then", "then", "plus", "and also", "and please", "as well as"]
+            )
+        link = " " + link + " "
+        if rng.random() < 0.65 and not second.startswith("I "):
+            second = second[0].lower() + second[1:]
+    return head + link + second
+
+
 def two_calls(rng: random.Random) -> Scene:
     first = scene(rng, rng.choice([0, 1, 2]))
     if rng.random() < 0.2:
         first = _loose(rng)
-    if rng.random() < 0.4 and first.again:
+    if rng.random() < 0.35 and first.again:
         request, arguments = first.again()
         calls = [*first.calls, (first.calls[0][0], arguments)]
         tools = first.tools
         if calls[0] == calls[1]:
-            return first
+            return two_calls(rng)
     else:
         second = scene(rng, 0) if rng.random() < 0.75 else _loose(rng)
         names = {t["function"]["name"] for t in first.tools}
         if names & {t["function"]["name"] for t in second.tools}:
-            return first
+            return two_calls(rng)
         tools = first.tools + second.tools
         rng.shuffle(tools)
         request, calls = second.request, first.calls + second.calls
-    head = first.request.rstrip()
-    if head[-1] not in ".!?。？！":
-        head += rng.choice([".", ".", ",", " and", ";", ""])
-    roll = rng.random()
-    if roll < 0.12:
-        text = f"1. {first.request}\n2. {request}"
-    elif roll < 0.2:
-        text = f"Do two things: {head} {request}"
-    else:
-        tail = request[0].lower() + request[1:] if rng.random() < 0.7 else request
-        text = head + rng.choice(LINKS) + tail
+    text = _joined(rng, first.request, request, first.chinese)
+    if rng.random() < 0.08 and first.again:
+        third, arguments = first.again()
+        call = (first.calls[0][0], arguments)
+        if call not in calls:
+            text, calls = _joined(rng, text, third, first.chinese), [*calls, call]
     return Scene(tools, text, calls, first.chinese)
 
 
 def shared_slot(rng: random.Random) -> Scene | None:
-    """One sentence that asks the same of two things: the weather in Rome and Oslo."""
+    """One sentence that asks the same of two or three things: the weather in Rome and Oslo."""
     for _ in range(20):
-        kind = rng.choice(kinds.written("en"))
+        chinese = rng.random() < 0.12
+        kind = rng.choice(kinds.written("zh" if chinese else "en"))
         tool, kind, renamed = kinds.make(rng, kind)
-        templates = [t for r in kind.requests if len(set(kinds.slots_of(t := choose(rng, r)))) == 1]
-        if not templates:
+        template = choose(rng, rng.choice(kind.requests))
+        slots = kinds.slots_of(template)
+        if not slots or len(set(slots)) != len(slots):
             continue
-        template = rng.choice(templates)
-        slot = kinds.slots_of(template)[0]
-        param = next((p for p in tool.params if p.name == renamed.get(slot)), None)
-        if param is None or param.schema["type"] == "array":
+        by_name = {p.name: p for p in tool.params}
+        slot = rng.choice(slots)
+        param = by_name[renamed[slot]]
+        if param.schema["type"] in ("array", "boolean"):
             continue
-        a, b = param.draw(rng), param.draw(rng)
-        if a[0] == b[0]:
+        shown, fixed = {}, {}
+        for other in slots:
+            if other != slot:
+                fixed[renamed[other]], shown[other] = by_name[renamed[other]].draw(rng)
+        drawn = [param.draw(rng) for _ in range(3 if rng.random() < 0.15 else 2)]
+        if len({str(d[0]) for d in drawn}) < len(drawn):
             continue
-        link = rng.choice(
-            [" and ", " and ", " and in " if param.name == "city" else " and also ", " and for "]
-        )
+        near = template[: template.index("{" + slot + "}")].split()
+        words = [" and ", " and ", " and also ", " as well as ", " plus ", ", and "]
+        if near and near[-1] in ("in", "for", "of", "to", "on", "from", "at", "with", "about"):
+            words += [f" and {near[-1]} ", f" and {near[-1]} ", f" and also {near[-1]} "]
+        links = ["和", "以及", "、", "还有"] if chinese else words
+        joined = ("、" if chinese else ", ").join(d[1] for d in drawn[:-1])
+        shown[slot] = joined + rng.choice(links) + drawn[-1][1]
         for p in tool.params:
-            p.required = p is param
-        tools = [tool] + [
-            t
-            for t in (composed.make_tool(rng) for _ in range(rng.randint(0, 2)))
-            if t.name != tool.name
-        ]
+            p.required = p is param or p.name in fixed
+        decoys = (composed.make_tool(rng) for _ in range(rng.randint(0, 2)))
+        tools = [tool] + [t for t in decoys if t.name != tool.name]
         rng.shuffle(tools)
-        calls = [(tool.name, {param.name: v}) for v in (a[0], b[0])]
-        return Scene([t.schema() for t in tools], fill(template, {slot: a[1] + link + b[1]}), calls)
+        order = [p.name for p in tool.params]
+        calls = [
+            (
+                tool.name,
+                dict(sorted({**fixed, param.name: d[0]}.items(), key=lambda i: order.index(i[0]))),
+            )
+            for d in drawn
+        ]
+        text = fill(template, shown)
+        if rng.random() < 0.2:
+            text += rng.choice(
+                [" Both, please.", " I need both.", " Please check both.", " One after the other."]
+            )
+        return Scene([t.schema() for t in tools], text, calls)
     return None
 
 
@@ -460,7 +516,27 @@ def make_role(rng: random.Random) -> Example:
     return Example("role", messages, value, made.tools if rng.random() < 0.7 else None)
 
 
-def with_tools(rng: random.Random, other: Example) -> Example:
+def with_tools(rng: random.Random, draw: Callable[[random.Random], Example]) -> Example:
     """Talk that needs no tool, while tools are at hand."""
-    other.tools = scene(rng, rng.choice([0, 1, 2])).tools
+    made = scene(rng, rng.choice([0, 0, 1, 2, 3]))
+    tools = made.tools if rng.random() < 0.8 else _loose(rng).tools
+    known = set(
+        re.findall(r"[a-z]{4,}|[\u4e00-\u9fff]{2}", json.dumps(tools, ensure_ascii=False).lower())
+    )
+    while True:
+        other = draw(rng)
+        text = str(other.messages[-1]["content"]).lower()
+        shared = known & set(re.findall(r"[a-z]{4,}|[\u4e00-\u9fff]{2}", text))
+        if other.skill not in ("talk", "unknown") or not shared - WEAK:
+            break
+    other.tools = tools
+    if rng.random() < 0.15 and made.again and tools is made.tools:
+        start = 1 if other.messages[0]["role"] == "system" else 0
+        other.messages[start:start] = finished_loop(rng, made)
     return other
+
+
+# Words that say nothing about what a tool is for.
+WEAK = set(
+    "with from that this what your have some name time about into they them will does the".split()
+)
