@@ -22,7 +22,18 @@ lint: install ## Check style
 type: install ## Check types
 	$(RUN) mypy
 
-test: lint type ## Install what is needed, check style and types, run the tests
+web/node_modules: web/package-lock.json
+	scripts/npm --prefix web ci --silent --no-fund --no-audit
+	@touch $@
+
+web: web/node_modules ## Build the dashboard into src/mlxd/web
+	scripts/npm --prefix web run --silent build
+
+web-fresh: web/node_modules ## Fail if the built dashboard is not what its source gives
+	scripts/npm --prefix web run --silent build -- --outDir ../build/web --emptyOutDir
+	@diff -r build/web src/mlxd/web || (echo "src/mlxd/web is stale: run make web and commit it" >&2; exit 1)
+
+test: lint type web-fresh ## Install what is needed, check style and types, run the tests
 	$(RUN) pytest
 
 bench: install ## Compare with other servers, one after the other on this machine
@@ -31,4 +42,4 @@ bench: install ## Compare with other servers, one after the other on this machin
 docs: install ## Write the generated parts of docs/
 	$(RUN) python -m scripts.reference
 
-.PHONY: help install serve format lint type test bench docs
+.PHONY: help install serve format lint type web web-fresh test bench docs

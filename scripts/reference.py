@@ -15,6 +15,7 @@ import typer.main
 
 from mlxd import settings
 from mlxd.cli.app import app
+from mlxd.doctor.diagnose import signatures
 from mlxd.gateway.guards.access import EXPOSED
 from mlxd.gateway.openapi import document
 
@@ -25,13 +26,18 @@ FOLDER = ROOT / "docs" / "reference"
 # Of the help texts, whatever terminal this runs in.
 WIDTH = 80
 # Where errors with codes are made.
-SOURCES = ("gateway", "engine")
+SOURCES = ("gateway", "engine", "supervisor/remote", "desk")
 CODE_PLACES = {"bad": 2, "Failed": 4}
 HEAD = "<!-- Written by `make docs`; change scripts/reference.py, not this file. -->\n\n"
 
 
 def pages() -> dict[str, str]:
-    return {"cli.md": cli(), "settings.md": settings_page(), "http.md": http()}
+    return {
+        "cli.md": cli(),
+        "settings.md": settings_page(),
+        "http.md": http(),
+        "failures.md": failures(),
+    }
 
 
 # --- command line ----------------------------------------------------------------------------
@@ -59,6 +65,23 @@ def _helps(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:
         yield from _helps(inner, below, context)
 
 
+# --- failures --------------------------------------------------------------------------------
+
+
+def failures() -> str:
+    made = [HEAD + "# Known failures\n\n" + meanings.FAILURES]
+    about = ""
+    for one in sorted(signatures(), key=lambda each: each.about):
+        if one.about != about:
+            about = one.about
+            made.append(f"## {about}\n")
+        steps = "\n".join(f"{number}. {step}" for number, step in enumerate(one.do, 1))
+        here = f"\nIn mlxd: {one.here}\n" if one.here else ""
+        source = "; ".join(one.source)
+        made.append(f"### {one.id}\n\n{one.cause}\n\n{steps}\n{here}\nSource: {source}.\n")
+    return "\n".join(made)
+
+
 # --- settings --------------------------------------------------------------------------------
 
 
@@ -67,20 +90,25 @@ def settings_page() -> str:
     for key, kind in settings.known_keys().items():
         section = key.rpartition(".")[0]
         sections.setdefault(section, []).append(_setting(key, kind))
-    models = [
-        f"| `{field.name}` | {_kind(field.type)} | {_default(field.name, field)} |"
-        f" {_meaning(meanings.MODELS, field.name)} |"
-        for field in msgspec.structs.fields(settings.ModelSettings)
-    ]
+    lists = (
+        ("models", meanings.MODEL_TABLES, settings.ModelSettings, meanings.MODELS),
+        ("remotes", meanings.REMOTE_TABLES, settings.RemoteSettings, meanings.REMOTES),
+    )
     head = "| Key | Type | Default | Environment | Meaning |\n| --- | --- | --- | --- | --- |\n"
     made = [HEAD + "# Settings\n\n" + meanings.SETTINGS]
     for section, rows in sections.items():
         title = f"[{section}]" if section else "At the top"
         made.append(f"## {title}\n\n{head}" + "\n".join(rows) + "\n")
-    made.append(
-        "## [[models]]\n\n" + meanings.MODEL_TABLES + "\n\n| Key | Type | Default | Meaning |\n"
-        "| --- | --- | --- | --- |\n" + "\n".join(models) + "\n"
-    )
+    for name, text, kind, meant in lists:
+        rows = [
+            f"| `{field.name}` | {_kind(field.type)} | {_default(field.name, field)} |"
+            f" {_meaning(meant, field.name)} |"
+            for field in msgspec.structs.fields(kind)
+        ]
+        made.append(
+            f"## [[{name}]]\n\n{text}\n\n| Key | Type | Default | Meaning |\n"
+            "| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
+        )
     return "\n".join(made)
 
 
