@@ -10,6 +10,8 @@ settings.load_profile("patient")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="also the long random runs")
+    parser.addoption("--soak-seconds", type=float, help="how long the random run of faults lasts")
+    parser.addoption("--soak-seed", type=int, help="the random run that printed this seed, again")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
