@@ -61,15 +61,15 @@ def encode(
     return head + tail, [PROMPT_WEIGHT] * len(head) + [weight] * len(tail)
 
 
-def text_batch(tokenizer: Tokenizer, seed: str) -> dict[str, np.ndarray]:
+def text_batch(tokenizer: Tokenizer, seed: str, rows: int = ROWS) -> dict[str, np.ndarray]:
     """Rows packed full of conversations that do not see each other."""
     rng = random.Random(seed)
-    ids = np.zeros((ROWS, ROW + 1), np.int32)
-    weights = np.zeros((ROWS, ROW + 1), np.float32)
-    owner = np.full((ROWS, ROW + 1), -1, np.int32)
-    positions = np.zeros((ROWS, ROW + 1), np.int32)
+    ids = np.zeros((rows, ROW + 1), np.int32)
+    weights = np.zeros((rows, ROW + 1), np.float32)
+    owner = np.full((rows, ROW + 1), -1, np.int32)
+    positions = np.zeros((rows, ROW + 1), np.int32)
     waiting: list[tuple[list[int], list[float]]] = []
-    for row in range(ROWS):
+    for row in range(rows):
         at, number = 0, 0
         while at < ROW - 40:
             room = ROW + 1 - at
@@ -155,7 +155,12 @@ def encode_shown(tokenizer: Tokenizer, shown: Shown, cells: int) -> tuple[list[i
 
 
 def picture_batch(
-    tokenizer: Tokenizer, seed: str, folder: str, scenes_share: float, chinese: float
+    tokenizer: Tokenizer,
+    seed: str,
+    folder: str,
+    scenes_share: float,
+    chinese: float,
+    patches: int = PATCHES,
 ) -> dict[str, np.ndarray]:
     rng = random.Random(seed)
     forms, room, _ = rng.choices(GRIDS, [g[2] for g in GRIDS])[0]
@@ -166,7 +171,8 @@ def picture_batch(
     wide, high = rng.choice(forms)
     cells = wide * high
     total = cells + room
-    count = min(PATCHES // (4 * cells), PICTURE_TOKENS // total)
+    tokens = PICTURE_TOKENS * patches // PATCHES
+    count = max(1, min(patches // (4 * cells), tokens // total))
     ids = np.zeros((count, total + 1), np.int32)
     weights = np.zeros((count, total + 1), np.float32)
     positions = np.zeros((3, count, total + 1), np.int32)

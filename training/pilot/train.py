@@ -1,22 +1,25 @@
 """Train pilot from nothing: text and pictures, one batch of each in every step.
 
-    python -m training.pilot.train --minutes 21 --fonts .pilot/fonts --out runs/pilot
+    python -m training.pilot.train --minutes 22 --fonts .pilot/fonts --out runs/pilot
 
-Stops after the given minutes of training, wherever it was interrupted in between: it saves itself
-every few hundred steps and goes on from there. The learning rate depends on the time used.
+The learning rate follows the progress, from 0 to 1: of the minutes of training, or, with --until, of
+the time that is left until a moment of the clock, whatever is lost to interruptions on the way. It
+saves itself every 100 seconds and goes on from there when it is started again with the same --out.
 """
 
 import argparse
 import functools
 import json
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from . import augment, batches, score
@@ -31,6 +34,9 @@ WARM_STEPS = 150
 STEADY_SHARE = 0.3  # of the time at the full rate; from there linearly to zero
 GLYPH_SHARE = 0.25  # of the loss of the head that names the characters of each cell
 SNAPSHOT_STEPS, CHECK_STEPS, SAVE_SECONDS = 200, 20, 100
+LONGEST_PAUSE = 20.0  # seconds: more between two checks was compiling or scoring, not training
+CALMER = 0.7  # what the rate is multiplied by after a loss that is no number
+OUT_OF_MEMORY = 75  # exit status, so that whoever started this may try smaller batches
 
 
 class Trainer:
@@ -46,19 +52,18 @@ class Trainer:
             folder=fonts,
             scenes_share=arguments.scenes,
             chinese=arguments.chinese,
+            patches=arguments.patches,
         )
-        text = functools.partial(batches.text_batch, self.tokenizer)
+        text = functools.partial(batches.text_batch, self.tokenizer, rows=arguments.rows)
+        # What was seen before an interruption is not seen again.
+        fresh = f"/{time.time_ns()}" if arguments.resume or arguments.start else ""
         self.loaders = (
-            Loader(
-                text,
-                f"{arguments.seed}/text/{time.time_ns()}"
-                if arguments.resume
-                else f"{arguments.seed}/text",
-                arguments.text_workers,
-            ),
-            Loader(pictures, f"{arguments.seed}/pictures", arguments.picture_workers),
+            Loader(text, f"{arguments.seed}/text{fresh}", arguments.text_workers),
+            Loader(pictures, f"{arguments.seed}/pictures{fresh}", arguments.picture_workers),
         )
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device(
+            arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        )
         torch.manual_seed(arguments.seed)
         torch.set_float32_matmul_precision("high")
         self.model = Pilot(
@@ -73,7 +78,7 @@ class Trainer:
             weight_decay=0.0,
             fused=self.device.type == "cuda",
         )
-        self.step, self.spent = 0, 0.0
+        self.step, self.warm, self.spent, self.progress, self.calm = 0, 0, 0.0, 0.0, 1.0
         self.good: dict[str, Any] = {}
         if arguments.compile:
             self._compile()
@@ -82,13 +87,29 @@ class Trainer:
                 torch.load(self.out / "state.pt", map_location=self.device, weights_only=True)
             )
         elif arguments.start:
-            weights = load_file(arguments.start)
-            print(
-                self.model.load_state_dict(
-                    {k: v.float() for k, v in weights.items()}, strict=False
-                ),
-                flush=True,
-            )
+            self.begin_from(Path(arguments.start))
+        print(
+            f"on {torch.cuda.get_device_name() if self.device.type == 'cuda' else 'the CPU'}, "
+            f"{sum(p.numel() for p in self.model.parameters()) / 1e6:.1f}M parameters",
+            flush=True,
+        )
+
+    def begin_from(self, path: Path) -> None:
+        """Weights alone, in 8 bits or 16: momentum is gathered anew while the rate warms up."""
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+            stored = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        weights = {
+            k: v.float() * stored[f"{k}/scale"].float() if v.dtype == torch.int8 else v.float()
+            for k, v in stored.items()
+            if not k.endswith("/scale")
+        }
+        missing, strange = self.model.load_state_dict(weights, strict=False)
+        if strange or any(not k.startswith("glyphs") for k in missing):
+            raise ValueError(f"{path} holds another model: missing {missing}, strange {strange}")
+        self.progress, self.step = float(told.get("progress", 0)), int(told.get("step", 0))
+        self.warm = self.step
+        print(f"from {path}: step {self.step}, progress {self.progress:.3f}", flush=True)
 
     def _compile(self) -> None:
         torch._dynamo.config.recompile_limit = 64
@@ -106,6 +127,7 @@ class Trainer:
             "muon": {str(k): v for k, v in self.muon.buffers.items()},
             "step": self.step,
             "spent": self.spent,
+            "progress": self.progress,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -114,7 +136,8 @@ class Trainer:
         for shape, buffer in self.muon.buffers.items():
             buffer.copy_(state["muon"][str(shape)])
         self.step, self.spent = state["step"], state["spent"]
-        print(f"going on from step {self.step}, {self.spent:.0f} s", flush=True)
+        self.progress = max(self.progress, state["progress"])
+        print(f"going on from step {self.step}, progress {self.progress:.3f}", flush=True)
 
     def save(self) -> None:
         """Everything that is needed to go on, and the weights alone, small enough to be fetched."""
@@ -127,25 +150,35 @@ class Trainer:
             if not k.startswith("glyphs")
         }
         part = self.out / "weights.tmp"
-        save_file(weights, part)
+        told = {"step": str(self.step), "progress": f"{self.progress:.5f}"}
+        save_file({k: v.contiguous() for k, v in weights.items()}, part, told)
         part.rename(self.out / "weights.safetensors")
 
     def snapshot(self) -> None:
         """Copies on the device, to go back to when a loss is no number."""
+        self.good = _copy(self.state())
 
-        def copy(value: Any) -> Any:
-            if isinstance(value, Tensor):
-                return value.clone()
-            if isinstance(value, dict):
-                return {k: copy(v) for k, v in value.items()}
-            return [copy(v) for v in value] if isinstance(value, list) else value
+    def go_back(self) -> None:
+        self.calm *= CALMER
+        print(
+            f"step {self.step}: a loss is no number, going back; rate times {self.calm:.2f}",
+            flush=True,
+        )
+        self.load(_copy(self.good))  # the optimizer keeps the tensors that it is given
 
-        self.good = copy(self.state())
+    def advance(self, seconds: float) -> None:
+        """Time has been used: of the schedule's length, or of what is left of it."""
+        self.spent += seconds
+        if self.a.until:
+            left = self.a.until - time.time() + seconds
+            self.progress += (1 - self.progress) * min(1.0, seconds / max(left, 1e-6))
+        else:
+            self.progress += seconds / (self.a.minutes * 60)
 
     def rate(self) -> float:
-        done = self.spent / (self.a.minutes * 60)
+        done = self.progress
         falling = 1.0 if done < STEADY_SHARE else (1 - done) / (1 - STEADY_SHARE)
-        return max(0.0, falling) * min(1.0, (self.step + 1) / WARM_STEPS)
+        return self.calm * max(0.0, falling) * min(1.0, (self.step - self.warm + 1) / WARM_STEPS)
 
     def weigh(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         logits = self.model.logits(hidden).float()
@@ -191,10 +224,12 @@ class Trainer:
     def run(self) -> None:
         texts, pictures = (loader.batches(self.device) for loader in self.loaders)
         stop_at = time.time() + self.a.seconds if self.a.seconds else math.inf
+        ends = self.a.until or math.inf
         sums = torch.zeros(3, device=self.device)
         began = last = saved = time.time()
-        counted = 0
-        while self.spent < self.a.minutes * 60 and time.time() < stop_at:
+        counted, seen = 0, 0
+        self.snapshot()
+        while self.progress < 1 and time.time() < min(stop_at, ends):
             with torch.autocast(
                 self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
             ):
@@ -207,34 +242,37 @@ class Trainer:
             (reading + GLYPH_SHARE * glyphs).backward()
             norm = self.update(self.rate())
             sums += torch.stack([text.detach(), reading.detach(), glyphs.detach()])
-            counted += 1
+            counted, seen = counted + 1, seen + 1
             self.step += 1
-            if self.step % CHECK_STEPS == 0 and not math.isfinite(float(sums.sum() + norm)):
-                print(f"step {self.step}: a loss is no number, going back", flush=True)
-                self.load(self.good)
-                sums.zero_()
-            if self.step % CHECK_STEPS == 0:
+            if seen % self.a.check_every == 0:
+                if not math.isfinite(float(sums.sum() + norm)):
+                    self.go_back()
+                    sums.zero_()
                 now = time.time()
-                self.spent += min(now - last, 20.0) if self.step > CHECK_STEPS else 0.0
+                if seen > self.a.check_every:  # the first steps are spent compiling
+                    self.advance(min(now - last, LONGEST_PAUSE))
                 last = now
-            if self.step % SNAPSHOT_STEPS == 0:
+            if seen % (SNAPSHOT_STEPS // CHECK_STEPS * self.a.check_every) == 0:
                 self.snapshot()
                 means = (sums / counted).tolist()
                 print(
-                    f"step {self.step} {self.spent:.0f}s rate {self.rate():.3f} text {means[0]:.4f} read {means[1]:.4f} "
+                    f"step {self.step} {self.progress:.3f} {self.spent:.0f}s rate {self.rate():.3f} text {means[0]:.4f} read {means[1]:.4f} "
                     f"glyphs {means[2]:.3f} | {counted / (time.time() - began):.1f} steps/s",
                     flush=True,
                 )
                 sums.zero_()
                 counted, began = 0, time.time()
-            if self.step % self.a.score_every == 0:
+            if self.a.score_every and self.step % self.a.score_every == 0:
                 self.scores()
                 began = last = time.time()
-            if time.time() - saved > SAVE_SECONDS:
+            if time.time() - saved > self.a.save_every:
                 self.save()
                 saved = time.time()
         self.save()
-        self.scores()
+        if self.progress >= 1 or time.time() >= ends:
+            (self.out / "finished").touch()
+        if self.a.final_scores:
+            self.scores()
         print(f"done: step {self.step}, {self.spent:.0f} s", flush=True)
         for loader in self.loaders:
             loader.close()
@@ -258,6 +296,14 @@ class Trainer:
             file.write(json.dumps({"step": self.step, "spent": round(self.spent), **found}) + "\n")
 
 
+def _copy(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {k: _copy(v) for k, v in value.items()}
+    return [_copy(v) for v in value] if isinstance(value, list) else value
+
+
 def packed_mask(owner: Tensor, device: torch.device) -> Any:
     """Each conversation of a packed row sees itself alone."""
     rows, size = owner.shape
@@ -275,7 +321,13 @@ def packed_mask(owner: Tensor, device: torch.device) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--minutes", type=float, default=24, help="of training in all; the schedule's length"
+        "--minutes", type=float, default=22, help="of training in all; the schedule's length"
+    )
+    parser.add_argument(
+        "--until",
+        type=float,
+        default=0,
+        help="in place of minutes: the schedule ends at this second of the clock (since 1970)",
     )
     parser.add_argument(
         "--seconds", type=float, default=0, help="stop (and save) after so long in this call"
@@ -283,6 +335,11 @@ def main() -> None:
     parser.add_argument("--fonts", type=Path, default=Path(".pilot/fonts"))
     parser.add_argument("--out", default="runs/pilot")
     parser.add_argument("--start", default="", help="weights to begin from")
+    parser.add_argument("--device", default="", help="fail when it is not there")
+    parser.add_argument("--rows", type=int, default=batches.ROWS, help="of text in a batch")
+    parser.add_argument(
+        "--patches", type=int, default=batches.PATCHES, help="of pictures in a batch"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--scenes", type=float, default=0.22, help="share of drawn scenes and charts"
@@ -290,11 +347,18 @@ def main() -> None:
     parser.add_argument("--chinese", type=float, default=0.35, help="share of Chinese pages")
     parser.add_argument("--text-workers", type=int, default=5)
     parser.add_argument("--picture-workers", type=int, default=10)
-    parser.add_argument("--score-every", type=int, default=8000)
+    parser.add_argument("--score-every", type=int, default=8000, help="steps; 0 is never")
+    parser.add_argument("--final-scores", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--save-every", type=float, default=SAVE_SECONDS, help="seconds")
+    parser.add_argument("--check-every", type=int, default=CHECK_STEPS, help="steps")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
     arguments.resume = (Path(arguments.out) / "state.pt").exists()
-    Trainer(arguments).run()
+    try:
+        Trainer(arguments).run()
+    except torch.OutOfMemoryError as reason:
+        print(f"out of memory: {reason}", flush=True)
+        os._exit(OUT_OF_MEMORY)  # at once: the device's state is not to be trusted
 
 
 if __name__ == "__main__":

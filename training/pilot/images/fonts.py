@@ -1,9 +1,10 @@
 """Faces for training and faces kept apart for measuring, cut down from the system's fonts.
 
-python -m training.pilot.images.fonts .fonts     (fonts from the packages in FONT-PACKAGES.txt)
+python -m training.pilot.images.fonts .pilot/fonts     (fonts from the packages in FONT-PACKAGES.txt)
 """
 
 import argparse
+import logging
 import re
 import subprocess
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ def pack(target: Path) -> None:
     from fontTools import subset
     from fontTools.ttLib import TTFont
 
+    logging.getLogger("fontTools").setLevel(logging.CRITICAL)  # tables that nobody needs here
     per_family: dict[str, int] = {}
     seen: set[str] = set()
     for family, style, path, index in _installed():

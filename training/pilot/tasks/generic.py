@@ -259,8 +259,11 @@ def questions(rng: random.Random) -> Example:
     for _ in range(rng.choice([0, 0, 1, 2, 3, 5])):
         joined.insert(rng.randint(0, len(joined)), rng.choice([common.filler, prose.english])(rng))
     text = " ".join(joined)
-    asks, answer = rng.choice(rng.choice(made)[1])
+    told, facts_of_it = rng.choice(made)
+    asks, answer = rng.choice(facts_of_it)
     question = choose(rng, rng.choice(asks))
+    if not passage.pointed(question, told, [m[0] for m in made if m[0] != told]):
+        return questions(rng)
     if rng.random() < 0.05:
         other = rng.choice(rng.choice(facts(rng, 1))[1])
         question, answer = choose(rng, rng.choice(other[0])), passage.UNKNOWN

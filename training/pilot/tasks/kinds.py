@@ -68,14 +68,17 @@ def written(language: str) -> list[Written]:
 
 def parse(text: str) -> list[Written]:
     found: list[Written] = []
+    fields_next = False
     for line in text.splitlines():
         if line.startswith("@ "):
             names, _, descriptions = line[2:].partition(": ")
             current = Written(names.split(","), [d.strip() for d in descriptions.split(";")], [])
             found.append(current)
-        elif not current.fields:
+            fields_next = True
+        elif fields_next:  # a dash where there are none
             pairs = re.findall(r"(\w+)=(enum:.*?|[\w:-]+?)(!?)(?=\s+\w+=|$)", line)
             current.fields = [(name, kind, bool(needed)) for name, kind, needed in pairs]
+            fields_next = False
         elif line.strip():
             current.requests.append(line.strip())
     return found

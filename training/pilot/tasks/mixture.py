@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from ..phrase import Example
-from . import exact, generic, passage, recall, structured, tags, talk, toolcall
+from . import exact, generic, passage, recall, structured, tags, talk, themed, toolcall
 
 
 def _idle_tools(rng: random.Random) -> Example:
@@ -22,8 +22,9 @@ SHARES: dict[str, tuple[float, Maker]] = {
     "long": (0.014, recall.make_long),
     "role": (0.065, toolcall.make_role),
     "call": (0.175, toolcall.make),
-    "loose": (0.05, generic.loose_call),
-    "two": (0.10, toolcall.make_two),
+    "loose": (0.04, generic.loose_call),
+    "themed": (0.05, themed.make),
+    "two": (0.12, toolcall.make_two),
     "loop": (0.02, toolcall.make_loop),
     "two_loop": (0.01, toolcall.make_two_loop),
     "idle": (0.07, _idle_tools),

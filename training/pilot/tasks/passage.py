@@ -189,6 +189,27 @@ def _facts(
     return out
 
 
+EMPTY = set(
+    "the and for with from that this what which who whom whose when where why how many much did does was were are "
+    "has have had can should must may you one its his her their into onto about after before there".split()
+)
+
+
+def _content(text: str) -> set[str]:
+    """What a text is about: words without their endings, pairs of Chinese characters, numbers."""
+    low = text.lower()
+    found = {re.sub(r"(ies|ing|ed|es|s|e|y)$", "", w) for w in re.findall(r"[a-z]{3,}", low)}
+    pairs = {low[i : i + 2] for i in range(len(low) - 1) if "\u4e00" <= low[i] <= "\u9fff"}
+    return (found | pairs | set(re.findall(r"\w*\d[\w.,-]*\w|\d", low))) - EMPTY
+
+
+def pointed(question: str, own: str, others: list[str]) -> bool:
+    """Whether a question has more in common with its sentence than with any other."""
+    asked = _content(question)
+    near = len(asked & _content(own))
+    return not others or near > max(len(asked & _content(other)) for other in others)
+
+
 def make(rng: random.Random) -> Example:
     language = "zh" if rng.random() < 0.18 else "en"
     facts = _facts(rng, rng.choice([1, 2, 3, 4, 5, 6, 8]), language)
@@ -205,17 +226,19 @@ def make(rng: random.Random) -> Example:
         passage = re.sub(r"\. ", lambda m: rng.choice([". ", ".\n", ".\n\n"]), passage)
     frame, values, sentence = facts[rng.randrange(len(facts))]
     told = [s for s in frame.questions if values[s] in sentence and sentence in " ".join(sentences)]
+    others = [s for s in sentences if s != sentence]
     answer = ""
     for slot in rng.sample(told, len(told)):
-        if passage.count(values[slot]) >= 1:
-            question = fill(choose(rng, rng.choice(frame.questions[slot])), values)
+        question = fill(choose(rng, rng.choice(frame.questions[slot])), values)
+        if passage.count(values[slot]) >= 1 and pointed(question, sentence, others):
             answer = values[slot]
             break
     if not answer or rng.random() < 0.04:
         stranger, values, _ = _facts(rng, 1, language)[0]
-        if all(stranger is not f[0] for f in facts):
-            slot = rng.choice(list(stranger.questions))
-            question = fill(choose(rng, rng.choice(stranger.questions[slot])), values)
+        template = rng.choice(stranger.questions[rng.choice(list(stranger.questions))])
+        named = [values[s] for s in slots_of(template)]
+        if any(name not in passage for name in named) and rng.random() < 0.4:
+            question = fill(choose(rng, template), values)
             answer = ZH_UNKNOWN if language == "zh" else UNKNOWN
     if not answer:
         return make(rng)

@@ -346,6 +346,66 @@ def ornate(rng: random.Random) -> str:
     )()
 
 
+PAIRED = [
+    ("(", ")"),
+    ("(", ")"),
+    ('"', '"'),
+    ('"', '"'),
+    ("'", "'"),
+    ("[", "]"),
+    ("“", "”"),
+    ("‘", "’"),
+    ("<", ">"),
+    ("{", "}"),
+    ("*", "*"),
+    ("**", "**"),
+    ("`", "`"),
+    ("- ", " -"),
+    ("– ", " –"),
+    ("«", "»"),
+]
+
+
+def punctuated(rng: random.Random) -> str:
+    """Any words with brackets and quotation marks around any of them, also within each other."""
+    text = rng.choice([english, english, several, lambda r: salad(r, 4, 12)])(rng)
+    words = text.split(" ")
+    for _ in range(rng.choice([1, 1, 1, 2, 2, 3])):
+        left, right = rng.choice(PAIRED)
+        first = rng.randrange(len(words))
+        last = min(len(words) - 1, first + rng.choice([0, 0, 1, 1, 2, 3, 5]))
+        words[first] = left + words[first]
+        end = words[last]
+        inside = end[-1] in ".,;:!?" and rng.random() < 0.6
+        words[last] = end[:-1] + right + end[-1] if inside and len(end) > 1 else end + right
+    if rng.random() < 0.2:
+        at = rng.randrange(len(words))
+        words.insert(at, rng.choice(["&", "/", "=", "+", "->", "...", "|", "~", "@", "#", "%", "^"]))
+    return " ".join(words)
+
+
+def spoken(rng: random.Random) -> str:
+    """Who says what, with the marks of speech in every place where they may stand."""
+    said, name = english(rng), rng.choice([lx.first_name(rng), "she", "he", "the " + lx.noun(rng)])
+    verb = rng.choice("said,asked,replied,wrote,shouted,thought,whispered,repeated,added".split(","))
+    words = said[:-1].split(" ")
+    cut = rng.randint(1, max(1, len(words) - 1))
+    one, two = " ".join(words[:cut]), " ".join(words[cut:])
+    left, right = rng.choice([('"', '"')] * 4 + [("'", "'"), ("“", "”")])
+    end = said[-1]
+    return rng.choice(
+        [
+            lambda: f"{left}{said}{right} {verb} {name}.",
+            lambda: f"{left}{said[:-1]},{right} {name} {verb}{rng.choice(['.', ', and ' + english(rng)])}",
+            lambda: f"{left}{one},{right} {verb} {name}, {left}{two}{end}{right}",
+            lambda: f"{name[0].upper()}{name[1:]} {verb}: {left}{said}{right}",
+            lambda: f"{name[0].upper()}{name[1:]} {verb}, {left}{said}{right} {english(rng)}",
+            lambda: f"{name[0].upper()}{name[1:]} {verb} that {left}{two or one}{right} was {left}{lx.words(rng, 1, 2)}{right}{end}",
+            lambda: f"{left}{said}{right} - {left}{english(rng)}{right}",
+        ]
+    )()
+
+
 def zh_ornate(rng: random.Random) -> str:
     text = chinese(rng)
     body = text.rstrip("。！？…")

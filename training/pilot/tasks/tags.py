@@ -2,12 +2,13 @@
 
 import json
 import random
+import re
 from functools import cache
 from typing import Any
 
 from .. import lexicon as lx
 from ..phrase import Example, choose, lines, say, user
-from . import common, prose
+from . import common, passage, prose
 
 ABOUT = lines("""
 [The|This|Our] {a} {x} [needs|uses|has|requires|offers|contains] {y} and {z}.
@@ -100,8 +101,43 @@ def _written(rng: random.Random, template: str, topics: list[str], chinese: bool
     return text[0].upper() + text[1:]
 
 
+@cache
+def _known(chinese: bool) -> re.Pattern[str]:
+    if chinese:
+        words = sorted(set(lx.chinese("noun") + lx.chinese("topic")), key=len, reverse=True)
+        return re.compile("|".join(words))
+    words = sorted(set(lx.nouns() + lx.english("topic")), key=len, reverse=True)
+    return re.compile(r"\b(" + "|".join(words) + r")\b", re.I)
+
+
+def _anything(rng: random.Random, chinese: bool) -> tuple[str, list[str]]:
+    """A text in whatever manner; its tags are the things that it names, the first ones first."""
+    parts = []
+    for _ in range(rng.randint(2, 5)):
+        if chinese:
+            makers = [prose.chinese, prose.zh_ornate, common.zh_filler]
+        else:
+            makers = [
+                prose.english,
+                prose.ornate,
+                prose.punctuated,
+                prose.spoken,
+                common.filler,
+                lambda r: passage._facts(r, 1, "en")[0][2],
+            ]
+        parts.append(rng.choice(makers)(rng))
+    text = rng.choice(["", "", "\n"] if chinese else [" ", " ", "\n", "\n\n"]).join(parts)
+    found: list[str] = []
+    for match in _known(chinese).finditer(text):
+        if match[0].lower() not in [f.lower() for f in found]:
+            found.append(match[0])
+    return text, found
+
+
 def document(rng: random.Random, chinese: bool) -> tuple[str, list[str]]:
     """A text and the things that it is about, in order of appearance."""
+    if rng.random() < 0.25:
+        return _anything(rng, chinese)
     draw = _zh_topic if chinese else _topic
     topics: list[str] = []
     count = rng.randint(3, 7)
@@ -167,7 +203,7 @@ def make(rng: random.Random) -> Example:
     text, tags = document(rng, chinese)
     if len(tags) < 3:
         return make(rng)
-    tags = tags[:5]
+    tags = tags[: rng.choice([5, 5, 5, 4, 7])] if len(tags) > 5 else tags
     if rng.random() < 0.6:
         tags = [t if t[0].isupper() and t in text else t.lower() for t in tags]
     ask = choose(rng, rng.choice(ZH_ASKS if chinese else ASKS)).replace("{n}", str(len(tags[:7])))

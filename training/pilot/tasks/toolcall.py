@@ -110,9 +110,9 @@ LIST_LEADS = [
 
 
 def _loose(rng: random.Random) -> Scene:
-    from . import generic
+    from . import generic, themed
 
-    tools, text, call = generic.loose_scene(rng)
+    tools, text, call = (generic.loose_scene if rng.random() < 0.5 else themed.scene)(rng)
     return Scene(tools, text, [call])
 
 
@@ -171,8 +171,34 @@ def two_calls(rng: random.Random) -> Scene:
     return Scene(tools, text, calls, first.chinese)
 
 
+AGAIN = lines("""
+The same for {v}.
+[And|Then] the same [for|with] {v}[, please|].
+[Also|And] for {v}.
+{v} too[, please|].
+{v} as well.
+[What about|How about|And] {v}?
+[Do|Repeat|Try] [that|it|this] [for|with] {v} [as well|too|again].
+[Then|Afterwards|After that|Next|Finally] {v}.
+[And|Plus|Also] {v}[, please|].
+Likewise {v}.
+Same [thing|again|question|request] for {v}.
+[Once|One] more [time|] [for|with] {v}.
+I [also |]need [it|that|this] for {v}[ too| as well|].
+[Don't forget|Not to forget|Not only that, also] {v}.
+""")
+ZH_AGAIN = lines("""
+{v}也一样。
+{v}也要。
+再[加上|来]{v}。
+[还有|以及|然后]{v}。
+{v}呢？
+[对|给]{v}也做同样的事。
+""")
+
+
 def shared_slot(rng: random.Random) -> Scene | None:
-    """One sentence that asks the same of two or three things: the weather in Rome and Oslo."""
+    """The same of two or three things: the weather in Rome and Oslo; 5 to Ann and 7 to Ben."""
     for _ in range(20):
         chinese = rng.random() < 0.12
         kind = rng.choice(kinds.written("zh" if chinese else "en"))
@@ -182,44 +208,84 @@ def shared_slot(rng: random.Random) -> Scene | None:
         if not slots or len(set(slots)) != len(slots):
             continue
         by_name = {p.name: p for p in tool.params}
-        slot = rng.choice(slots)
-        param = by_name[renamed[slot]]
-        if param.schema["type"] in ("array", "boolean"):
+        count = 3 if rng.random() < 0.15 else 2
+        varied = slots if 1 < len(slots) < 4 and rng.random() < 0.4 else [rng.choice(slots)]
+        if any(by_name[renamed[s]].schema.get("type") in ("array", "boolean") for s in varied):
             continue
-        shown, fixed = {}, {}
-        for other in slots:
-            if other != slot:
-                fixed[renamed[other]], shown[other] = by_name[renamed[other]].draw(rng)
-        drawn = [param.draw(rng) for _ in range(3 if rng.random() < 0.15 else 2)]
-        if len({str(d[0]) for d in drawn}) < len(drawn):
+        shown, arguments = {}, [{} for _ in range(count)]
+        for slot in slots:
+            draw = by_name[renamed[slot]].draw
+            drawn = [draw(rng) for _ in range(count)] if slot in varied else [draw(rng)] * count
+            for made, (value, _) in zip(arguments, drawn, strict=True):
+                made[renamed[slot]] = value
+            shown[slot] = [d[1] for d in drawn]
+        if any(a == b for i, a in enumerate(arguments) for b in arguments[:i]):
             continue
-        near = template[: template.index("{" + slot + "}")].split()
-        words = [" and ", " and ", " and also ", " as well as ", " plus ", ", and "]
-        if near and near[-1] in ("in", "for", "of", "to", "on", "from", "at", "with", "about"):
-            words += [f" and {near[-1]} ", f" and {near[-1]} ", f" and also {near[-1]} "]
-        links = ["和", "以及", "、", "还有"] if chinese else words
-        joined = ("、" if chinese else ", ").join(d[1] for d in drawn[:-1])
-        shown[slot] = joined + rng.choice(links) + drawn[-1][1]
+        # "And 13." has to be clear without its name.
+        sorts = {s: _sort(by_name[renamed[s]].schema, shown[s][0]) for s in slots}
+        clear = len(varied) == 1 and list(sorts.values()).count(sorts[varied[0]]) == 1
+        text = _listed(rng, template, slots, varied, shown, chinese, clear)
         for p in tool.params:
-            p.required = p is param or p.name in fixed
-        decoys = (composed.make_tool(rng) for _ in range(rng.randint(0, 2)))
-        tools = [tool] + [t for t in decoys if t.name != tool.name]
+            p.required = p.required and p.name in arguments[0]
+        tools = [tool]
+        for _ in range(rng.randint(0, 2)):
+            other = composed.make_tool(rng)
+            if all(other.name != t.name for t in tools):
+                tools.append(other)
         rng.shuffle(tools)
         order = [p.name for p in tool.params]
         calls = [
-            (
-                tool.name,
-                dict(sorted({**fixed, param.name: d[0]}.items(), key=lambda i: order.index(i[0]))),
-            )
-            for d in drawn
+            (tool.name, dict(sorted(made.items(), key=lambda i: order.index(i[0]))))
+            for made in arguments
         ]
-        text = fill(template, shown)
-        if rng.random() < 0.2:
+        if rng.random() < 0.2 and not chinese and count == 2:
+            text += "" if text[-1] in ".?!" else "."
             text += rng.choice(
                 [" Both, please.", " I need both.", " Please check both.", " One after the other."]
             )
-        return Scene([t.schema() for t in tools], text, calls)
+        return Scene([t.schema() for t in tools], text, calls, chinese)
     return None
+
+
+def _sort(schema: dict[str, Any], shown: str) -> str:
+    if "enum" in schema:
+        return "enum"
+    return "number" if shown.replace(".", "").isdigit() else "text"
+
+
+def _listed(
+    rng: random.Random,
+    template: str,
+    slots: list[str],
+    varied: list[str],
+    shown: dict[str, list[str]],
+    chinese: bool,
+    clear: bool,
+) -> str:
+    """The template once, with a list where values differ; or whole, and then what differs."""
+    count = len(next(iter(shown.values())))
+    rounds = [{s: shown[s][i] for s in slots} for i in range(count)]
+    if clear and rng.random() < 0.4:
+        text = fill(template, rounds[0])
+        if text[-1] not in ".?!。？！":
+            text += "。" if chinese else "."
+        for one in rounds[1:]:
+            more = " ".join(choose(rng, rng.choice(ZH_AGAIN if chinese else AGAIN)).split())
+            text += ("" if chinese else " ") + fill(more, {"v": one[varied[0]]})
+        return text
+    first = min(template.index("{" + s + "}") for s in varied)
+    last = max(template.index("{" + s + "}") + len(s) + 2 for s in varied)
+    segment = template[first:last]
+    near = template[:first].split()
+    words = [" and ", " and ", " and also ", " as well as ", " plus ", ", and "]
+    if near and near[-1] in ("in", "for", "of", "to", "on", "from", "at", "with", "about"):
+        words += [f" and {near[-1]} ", f" and {near[-1]} ", f" and also {near[-1]} "]
+    if len(varied) > 1:
+        words += [", then ", "; ", ", ", " and then "]
+    links = ["和", "以及", "、", "还有"] if chinese else words
+    pieces = [fill(segment, one) for one in rounds]
+    joined = ("、" if chinese else ", ").join(pieces[:-1]) + rng.choice(links) + pieces[-1]
+    return fill(template[:first], rounds[0]) + joined + fill(template[last:], rounds[0])
 
 
 NUDGES = [
