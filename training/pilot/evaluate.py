@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import random
+import re
 import time
 import urllib.request
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from .heldout import pictures
 from .heldout import text as heldout
 from .phrase import Example
 
+LONGEST = 300  # characters; who repeats the whole passage has not answered
 BUDGET = 400  # tokens; an answer that needs more has not ended by itself
 
 
@@ -134,7 +136,7 @@ def judge(example: Example, reply: Reply) -> bool:
         return False
     text = reply.text.strip()
     if "contains" in meta:
-        return all(part.lower() in text.lower() for part in meta["contains"])
+        return len(text) < LONGEST and all(_stands_in(part, text) for part in meta["contains"])
     if "names_itself" in meta:
         return "pilot" in text.lower() and len(text) < 160 and reply.ended
     if "tags" in meta:
@@ -147,6 +149,11 @@ def judge(example: Example, reply: Reply) -> bool:
         except ValueError:
             return False
     return text == example.answer
+
+
+def _stands_in(part: str, text: str) -> bool:
+    """The value, and not within another one: 3 does not stand in 13."""
+    return bool(re.search(rf"(?<![\w.,]){re.escape(part)}(?![\w])", text, re.I))
 
 
 def _tags_fit(text: str, document: str) -> bool:
@@ -172,8 +179,10 @@ def distance(a: str, b: str) -> int:
 
 
 TEXT: list[tuple[str, str, Callable[[random.Random], Example], float]] = [
-    ("reply exactly, English", "exact", heldout.exact, 99.5),
-    ("reply exactly, Chinese", "exact_zh", heldout.exact_zh, 98),
+    ("reply exactly: words and codes, English", "exact", heldout.exact, 99.5),
+    ("reply exactly: words and codes, Chinese", "exact_zh", heldout.exact_zh, 98),
+    ("repeat a sentence or a line, English", "line", heldout.line, 99.5),
+    ("repeat a sentence or a line, Chinese", "line_zh", heldout.line_zh, 98),
     ("value from a tool message", "role", heldout.role, 99),
     ("tool call, invented tools", "call_random", heldout.call_random, 97),
     ("tool call, new kinds of request", "call_new", heldout.call_new, 80),

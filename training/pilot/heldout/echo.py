@@ -11,16 +11,16 @@ Respond using just this: {x}
 I'd like the response {x} - nothing before it, nothing after it.
 Make {x} your complete message.
 Could your next message simply read {x}?
-We are verifying the pipeline. Kindly answer {x}.
+We are verifying the pipeline. Kindly answer "{x}".
 Pretend you are an echo. I shout: {x}
-Write back {x}.
+Write back "{x}".
 {x} <- send me this
 Respond solely with the token {x}
 Just {x}, thanks.
 The output I expect from you: {x}
 Please acknowledge by sending {x} back to me.
 Mirror this input: {x}
-All I need is the text {x}.
+All I need is the text "{x}".
 Would you mind answering {x} and leaving it at that?
 I'll be happy if you answer {x}
 Simon says: {x}
@@ -138,14 +138,19 @@ def line(rng: random.Random, chinese: bool) -> str:
     )
 
 
+def sentence(rng: random.Random, chinese: bool) -> tuple[str, str]:
+    """A request to repeat a sentence, a line of code or an address, and that line."""
+    text = line(rng, chinese)
+    form = rng.choice(EXACT_ZH_LINE if chinese else EXACT_LINE).replace("\\n", "\n")
+    return form.replace("{x}", text), text
+
+
 def asked(rng: random.Random, chinese: bool) -> tuple[str, str]:
-    """A request and the text that it wants."""
-    if rng.random() < 0.4:
-        text = line(rng, chinese)
-        return rng.choice(EXACT_ZH_LINE if chinese else EXACT_LINE).replace("\\n", "\n").replace(
-            "{x}", text
-        ), text
+    """A request for a fixed word, a few words or a random code, and the answer that it wants."""
     text = nonce(rng)
-    if chinese:
-        text = rng.choice([text, lx.zh_chars(rng, 2, 6), rng.choice(FIXED_ZH)])
-    return rng.choice(EXACT_ZH if chinese else EXACT).replace("{x}", text), text
+    form = rng.choice(EXACT_ZH if chinese else EXACT)
+    if chinese and rng.random() < 2 / 3:
+        text = rng.choice([lx.zh_chars(rng, 2, 6), rng.choice(FIXED_ZH)])
+        if "：{x}" not in form and "“{x}”" not in form:
+            form = form.replace("{x}", "“{x}”")  # else nobody could tell where it ends
+    return form.replace("{x}", text), text

@@ -493,13 +493,10 @@ def people(rng: random.Random) -> Example:
         keys[rng.choice(["job", "profession", "occupation"])] = job
     order = rng.sample(list(keys), rng.randint(1, len(keys)))
     ask = choose(rng, rng.choice(FIELD_ASKS)).replace("{k}", ", ".join(order))
-    if rng.random() < 0.3:
+    if rng.random() < 0.3:  # no fields are named: always the same ones
         ask = choose(rng, "[Extract|Return] the person[ as JSON|, JSON only|]: ")
-        order = [
-            k
-            for k in ("name", "full_name", "person", "age", "city", "town", "place", "location")
-            if k in keys
-        ]
+        keys = {"name": name, "age": age} | ({"city": town} if town in text else {})
+        order = list(keys)
     text += rng.choice(["", ".", "!", " last year.", " since spring."])
     return Example(
         "json",

@@ -84,7 +84,7 @@ def parse(text: str) -> list[Written]:
     return found
 
 
-def _field(rng: random.Random, name: str, kind: str, needed: bool) -> Param:
+def _field(rng: random.Random, name: str, kind: str, needed: bool, alone: bool) -> Param:
     frags = ["with {p} {v}"]
     if kind.startswith("enum:"):
         options = kind[5:].split(",")
@@ -123,18 +123,21 @@ def _field(rng: random.Random, name: str, kind: str, needed: bool) -> Param:
         schema["items"] = {"type": base.items}
     if rng.random() < 0.45:
         schema["description"] = choose(rng, base.descs).replace("{p}", name.replace("_", " "))
-    if rng.random() < 0.15:
+    if alone and rng.random() < 0.15:  # of two alike, only the name tells which is which
         name = rng.choice(base.names.split("|"))
     return Param(name, schema, needed, base.value, frags)
 
 
-def make(rng: random.Random, kind: Written) -> tuple[Tool, Written, dict[str, str]]:
+def make(
+    rng: random.Random, kind: Written, other_names: bool = True
+) -> tuple[Tool, Written, dict[str, str]]:
     """A tool of this kind; the map says which parameter each slot of its requests became."""
     params: list[Param] = []
     renamed: dict[str, str] = {}
     originals = {name for name, _, _ in kind.fields}
     for name, spec, needed in kind.fields:
-        param = _field(rng, name, spec, needed)
+        alone = other_names and [f[1] for f in kind.fields].count(spec) == 1
+        param = _field(rng, name, spec, needed, alone)
         if param.name in originals or any(param.name == other.name for other in params):
             param.name = name
         renamed[name] = param.name
