@@ -18,7 +18,8 @@ JSON_TYPE = (b"content-type", b"application/json")
 # What a client may still be sending when it is refused: reading it lets it see the refusal, for a
 # connection that is closed with unread bytes is reset, and the answer is lost with it.
 LINGER_BYTES = 256 * 1024 * 1024
-LINGER_SECONDS = 2.0
+LINGER_SECONDS = 2.0  # for the next piece
+LINGER_SECONDS_IN_ALL = 30.0
 # Of ignored parameters in one header.
 MAX_NAMES = 32
 
@@ -70,10 +71,13 @@ def _printable(name: str) -> str:
 
 async def _linger(receive: Receive) -> None:
     unread = LINGER_BYTES
+    now = asyncio.get_running_loop().time
+    end = now() + LINGER_SECONDS_IN_ALL
     try:
-        async with asyncio.timeout(LINGER_SECONDS):
+        async with asyncio.timeout(LINGER_SECONDS) as limit:
             while unread > 0:
                 message = await receive()
+                limit.reschedule(min(now() + LINGER_SECONDS, end))
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     return
                 unread -= len(message.get("body", b""))

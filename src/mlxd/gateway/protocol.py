@@ -9,7 +9,9 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from .asgi import App, Message, Receive, Scope, Send
 from .errors import ApiError
+from .half_closed import Watch
 
 # Several times what proxies allow; no client of this API comes near.
 MAX_HEAD_BYTES = 64 * 1024
@@ -28,6 +30,7 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = self._fields_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._answering: RequestResponseCycle | None = None
+        self._half_closed: Watch | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -35,6 +38,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        if self._half_closed is not None:
+            self._half_closed.stop()
         super().connection_lost(exc)
         self.pipeline.clear()
         # uvicorn tells the last request of a pipeline, which is not the one that does work.
@@ -42,6 +47,23 @@ class Protocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client has said all it will. True: what it asked for is still to be answered."""
+        if self._half_closed is not None:
+            return True
+        cycle = self._answering
+        if cycle is None or cycle.response_complete or self.cycle.more_body:
+            return False
+        self._stop_head_timer()
+        self._half_closed = Watch(self.transport, lambda: self._answering or cycle)
+        return True
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        cycle = self._answering
+        if self._half_closed is not None and (cycle is None or cycle.response_complete):
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -73,6 +95,8 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        if cycle.scope["http_version"] == "1.0":
+            app = _unchunked(app, cycle)
         super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
@@ -109,6 +133,21 @@ class Protocol(HttpToolsProtocol):
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[error.status] + head % len(body) + body)
         self.transport.close()
+
+
+def _unchunked(app: App, cycle: RequestResponseCycle) -> App:
+    """HTTP/1.0 knows no chunks: a body ends where the connection does."""
+    cycle.chunked_encoding = False
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def plain(message: Message) -> None:
+            # uvicorn holds what is left of the announced length against each piece.
+            cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, plain)
+
+    return wrapped
 
 
 def _too_large() -> ApiError:
