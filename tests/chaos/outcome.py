@@ -21,6 +21,12 @@ class Choice:
     logprobs: list[Any] = field(default_factory=list)
     finish: str | None = None
 
+    @property
+    def length(self) -> int:
+        """Of all that a client is told, in characters."""
+        calls = sum(len(part) for call in self.calls.values() for part in call)
+        return len(self.text) + len(self.reasoning) + calls
+
 
 @dataclass
 class Outcome:
@@ -75,7 +81,7 @@ def _whole(reply: Reply) -> Outcome:
     made = Outcome("answered", 200, usage=body["usage"])
     for one in body["choices"]:
         choice = Choice()
-        _add(choice, one["message"], one)
+        add(choice, one["message"], one)
         made.choices.append(choice)
     _check_finishes(made)
     return made
@@ -104,14 +110,14 @@ def _streamed(reply: Reply) -> Outcome:
             choice = choices.setdefault(one["index"], Choice())
             if choice.finish is not None:
                 raise _Broken("something follows a finish_reason")
-            _add(choice, one["delta"], one)
+            add(choice, one["delta"], one)
     made.choices = [choices[index] for index in sorted(choices)]
     if made.kind == "answered":
         _check_finishes(made)
     return made
 
 
-def _add(choice: Choice, message: dict[str, Any], around: dict[str, Any]) -> None:
+def add(choice: Choice, message: dict[str, Any], around: dict[str, Any]) -> None:
     choice.text += message.get("content") or ""
     choice.reasoning += message.get("reasoning_content") or ""
     for place, call in enumerate(message.get("tool_calls") or ()):

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import httpx2
-import psutil
 import pytest
+from tests.processes import ORPHAN_S, PATIENCE_S, soon_left, stands_still
 
 from mlxd.supervisor import ledger
 
-from .world import ORPHAN_S, PATIENCE_S, World, opened, same_process, world
+from .world import World, opened, same_process, world
 
 # A state that lasts, for each engine; the gateway's death meets all of them at once.
 STATES = {
@@ -52,8 +52,7 @@ async def test_killed_it_takes_its_engines_along_from_every_state(tmp_path: Path
         assert len(engines) == len(STATES)
         here.kill()
         # Nothing else is waited for: the limit is the promise.
-        _, left = await asyncio.to_thread(psutil.wait_procs, engines, ORPHAN_S)
-        assert left == []
+        assert await soon_left(engines, ORPHAN_S) == []
         for outcome in await asyncio.gather(*asked):
             assert outcome.kind == "broken"  # type: ignore[attr-defined]
         await here.start()
@@ -68,8 +67,9 @@ async def test_what_could_not_end_by_itself_is_ended_by_the_next_start(tmp_path:
             wedged[name] = same_process(engine["pid"])
             os.kill(engine["pid"], signal.SIGSTOP)
         # Its threads stop one by one; until then one of them could still see its channel end.
-        while {one.status() for one in here.engines()} != {psutil.STATUS_STOPPED}:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE_S):
+            while not all(map(stands_still, here.engines())):  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.01)
         here.kill()
         assert all(lives() for lives in wedged.values())
         await here.start()
@@ -88,12 +88,10 @@ async def test_even_a_stopped_engine_goes_with_a_killed_gateway(tmp_path: Path) 
                 "pilot",
                 lambda e, moment=moment: e["pid"] and e["state"] in (moment, "ready"),
             )
-            lives = same_process(engine["pid"])
+            engines = here.engines()
             os.kill(engine["pid"], signal.SIGSTOP)
             here.kill()
-            async with asyncio.timeout(ORPHAN_S):
-                while lives():  # noqa: ASYNC110 - nobody tells of the death of a stranger's child
-                    await asyncio.sleep(0.01)
+            assert await soon_left(engines, ORPHAN_S) == []
 
 
 async def test_started_again_under_load_every_request_has_one_end(tmp_path: Path) -> None:
@@ -163,7 +161,7 @@ async def test_no_memory_is_answered_with_the_numbers_after_who_idles_was_evicte
         busy = [asyncio.create_task(here.ask(name, "[[tokens 30]]", stream=True)) for name in "bc"]
         for name in "bc":
             await here.until(name, lambda e: e["running"] == 1)
-        async with httpx2.AsyncClient(base_url=here.url) as http:
+        async with httpx2.AsyncClient(base_url=here.url, timeout=PATIENCE_S) as http:
             body = {"model": "a", "messages": [{"role": "user", "content": "hello"}]}
             refused = await http.post("/v1/chat/completions", json=body)
         assert refused.status_code == 503

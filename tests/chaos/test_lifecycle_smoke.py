@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
+from tests.processes import beneath
 from tests.supervisor.harness import fake, write_model
 
 from mlxd.cli.lifecycle import judge
@@ -49,7 +50,7 @@ def test_a_server_that_does_it_right_passes_and_leaves_nothing(tmp_path: Path) -
     for _, render in RENDER.values():
         assert "lifecycle" in render(report, "en").lower()
         assert render(report, "zh")
-    assert [p for p in psutil.Process().children(recursive=True) if "--fd" in p.cmdline()] == []
+    assert beneath(os.getpid(), "--fd") == []
 
 
 def test_the_real_service_goes_on_with_the_same_text() -> None:

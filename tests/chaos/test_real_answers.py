@@ -3,17 +3,19 @@ with exactly the text, tool calls, reasoning, tokens, reason and counts of an un
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from bench.models import SHAPES, write_model
 
-from .outcome import Outcome
+from mlxd.bench.http import Watch
+
+from .outcome import Choice, Outcome, add
 from .world import World, opened
 
 TOOL = {
@@ -44,6 +46,9 @@ SCHEMA = {
 STRICT = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "strict": True}}
 CODE = {"type": "regex", "regex": "([a-f]{4}-[0-9]{4} ){20}"}
 LENGTH = 160
+NAMES = ("tiny", "thinker")
+# Of all that an engine's streams will say, what has come when it is hurt: everything is in flight.
+SHARE = 0.25
 
 
 def token(model: Path, text: str) -> str:
@@ -89,41 +94,75 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [tiny, thinker]
 
 
-async def at_work(here: World, model: str, count: int) -> int:
-    """The engine's process, once it has all of them and is in the middle."""
-    before = (await here.engine(model))["tokens_out"]
-    engine = await here.until(
-        model, lambda e: e["running"] >= count and e["tokens_out"] - before > 12 * count
-    )
-    return int(engine["pid"])
+class Middle:
+    """The streams of one engine, and a signal to it as soon as a share of all they say is there.
+
+    Whoever looks at the engine from time to time may find it before or after its work, depending
+    on the machine; its own answers pass the middle in any case.
+    """
+
+    def __init__(self, engine: psutil.Process, whole: int, number: int) -> None:
+        self._engine = engine
+        self._left = int(whole * SHARE)
+        self._number = number
+        self.hurt = False
+
+    def stream(self) -> Watch:
+        rest = b""
+
+        def watch(_at: float, piece: bytes) -> None:
+            nonlocal rest
+            *events, rest = (rest + piece).split(b"\n\n")
+            self._left -= sum(map(length, events))
+            if self._left <= 0 and not self.hurt:
+                self.hurt = True
+                self._engine.send_signal(self._number)
+
+        return watch
+
+
+def length(event: bytes) -> int:
+    """Of what a client is told in this event."""
+    if not event.startswith(b"data: {"):
+        return 0
+    told = Choice()
+    for choice in json.loads(event.removeprefix(b"data: "))["choices"]:
+        add(told, choice["delta"], choice)
+    return told.length
 
 
 async def test_killed_in_the_middle_everything_is_as_if_nothing_had_happened(
     models: list[Path], tmp_path: Path
 ) -> None:
     asked = list(bodies(models[0]))
-    rows = {
-        name: sum(b.get("n", 1) for b in asked if b["model"] == name)
-        for name in ("tiny", "thinker")
-    }
     command = [sys.executable, "-m", "mlxd", "serve"]
     environment = {"MLXD_SERVER_KEEP_ALIVE": "0.05"}
     async with opened(World(tmp_path / "world", command, models, environment)) as here:
-        await here.until("thinker", lambda e: e["state"] == "ready")
+        for name in NAMES:
+            await here.until(name, lambda e: e["state"] == "ready")
         undisturbed = await asyncio.gather(*map(here.chat, asked))
         has_everything(undisturbed)
+        whole = dict.fromkeys(NAMES, 0)
+        for body, outcome in zip(asked, undisturbed, strict=True):
+            if body["stream"]:
+                whole[body["model"]] += sum(choice.length for choice in outcome.choices)
         for number in (signal.SIGKILL, signal.SIGTERM):
-            asking = [asyncio.create_task(here.chat(body)) for body in asked]
-            pids = await asyncio.gather(*(at_work(here, name, n // 2) for name, n in rows.items()))
-            for pid in pids:
-                os.kill(pid, number)
-            for body, outcome, before in zip(
-                asked, await asyncio.gather(*asking), undisturbed, strict=True
-            ):
+            engines = {
+                name: await here.until(name, lambda e: e["state"] == "ready") for name in NAMES
+            }
+            middles = {
+                name: Middle(psutil.Process(engine["pid"]), whole[name], number)
+                for name, engine in engines.items()
+            }
+            asking = (here.chat(body, middles[body["model"]].stream()) for body in asked)
+            disturbed = await asyncio.gather(*asking)
+            for body, outcome, before in zip(asked, disturbed, undisturbed, strict=True):
                 assert outcome.kind == "answered", (body, outcome)
                 assert outcome.said() == before.said(), body
-            for name in rows:
-                assert (await here.engine(name))["restarts"] >= 1
+            for name, engine in engines.items():
+                assert middles[name].hurt
+                died = engine["restarts"] + 1
+                await here.until(name, lambda e, died=died: e["restarts"] == died)
 
 
 def has_everything(outcomes: list[Outcome]) -> None:

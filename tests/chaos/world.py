@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.processes import PATIENCE_S, end, runs, words
 from tests.supervisor.harness import ROOT, fake, write_model
 
-from mlxd.bench.http import Client, Reply
+from mlxd.bench.http import Client, Reply, Watch
 
 from .outcome import Outcome, judge
 
-PATIENCE_S = 60.0
 POLL_S = 0.03
-# An engine whose gateway was killed has to be gone after this time (row S8).
-ORPHAN_S = 2.0
 WATCH_EVERY_S = 0.1
 # In the environment of all processes of a world: whose they are is known though they be orphans.
 MARK = "CHAOS_WORLD"
@@ -97,21 +95,22 @@ class World:
 
     def engines(self, model: str = "") -> list[psutil.Process]:
         """Every engine process of this service that runs, whoever its parent is by now."""
-        found = []
+        found: dict[int, tuple[psutil.Process, int]] = {}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 line = process.cmdline()
                 if "--fd" not in line or model not in ("", _of(line, "--name")):
                     continue
-                ours = process.environ().get(MARK) == str(self.data)
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
+                if process.environ().get(MARK) == str(self.data) and runs(process):
+                    found[process.pid] = process, process.ppid()
+        # What an engine has just forked has its command line until it is something else.
+        return [process for process, parent in found.values() if parent not in found]
 
     async def watch(self) -> None:
         """Until cancelled: no model ever has two processes."""
         while True:
-            names = Counter(name for one in self.engines() if (name := _name(one)))
+            lines = map(words, self.engines())
+            names = Counter(name for line in lines if (name := _of(line, "--name")))
             self.most = {**self.most, **{n: max(c, self.most.get(n, 0)) for n, c in names.items()}}
             await asyncio.sleep(WATCH_EVERY_S)
 
@@ -136,19 +135,17 @@ class World:
 
     # --- asking ------------------------------------------------------------------------------
 
-    async def send(
-        self, body: dict[str, Any], watch: Callable[[float, bytes], None] | None = None
-    ) -> Reply:
+    async def send(self, body: dict[str, Any], watch: Watch | None = None) -> Reply:
         return await self.client.post("/v1/chat/completions", json.dumps(body).encode(), watch)
 
     async def ask(self, model: str, prompt: str, **more: Any) -> Outcome:
         messages = [{"role": "user", "content": prompt}]
         return await self.chat({"model": model, "messages": messages, **more})
 
-    async def chat(self, body: dict[str, Any]) -> Outcome:
+    async def chat(self, body: dict[str, Any], watch: Watch | None = None) -> Outcome:
         if body.get("stream"):
             body = {**body, "stream_options": {"include_usage": True}}
-        return judge(await self.send(body), bool(body.get("stream")))
+        return judge(await self.send(body, watch), bool(body.get("stream")))
 
 
 @contextlib.asynccontextmanager
@@ -181,19 +178,11 @@ async def opened(made: World) -> AsyncIterator[World]:
         watching.cancel()
         made.client.close()
         made.kill()
-        for process in made.engines():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        end(made.engines())
 
 
 def _of(line: Sequence[str], option: str) -> str:
     return line[line.index(option) + 1] if option in line[:-1] else ""
-
-
-def _name(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error):
-        return _of(process.cmdline(), "--name")
-    return ""
 
 
 def same_process(pid: int) -> Callable[[], bool]:
@@ -202,10 +191,4 @@ def same_process(pid: int) -> Callable[[], bool]:
         process = psutil.Process(pid)
     except psutil.NoSuchProcess:
         return lambda: False
-
-    def runs() -> bool:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        return False
-
-    return runs
+    return lambda: runs(process)

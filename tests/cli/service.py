@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
+from tests.processes import PATIENCE_S, beneath, end
 from tests.supervisor.harness import ROOT, fake, write_model
 
 MAIN = """
@@ -27,7 +28,6 @@ run = serve.run
 serve.run = lambda settings, again: run(settings, command, again)
 mlxd.cli.main()
 """
-PATIENCE_S = 20.0
 
 
 class Service:
@@ -63,11 +63,7 @@ class Service:
         return self.wait_for(r"listening on (http://\S+)")[1]
 
     def engines(self) -> list[psutil.Process]:
-        try:
-            children = psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
-        return [child for child in children if "--heartbeat" in child.cmdline()]
+        return beneath(self.process.pid, "--heartbeat")
 
     def chat(self, prompt: str, **more: object) -> httpx2.Response:
         return httpx2.post(self._chat, json=_body(prompt, **more), timeout=PATIENCE_S)
@@ -100,6 +96,4 @@ def serving(folder: Path, *switches: str, arguments: tuple[str, ...] = ()) -> It
         if service.process.poll() is None:
             service.process.kill()
         service.process.communicate()
-        for engine in engines:
-            if engine.is_running():
-                engine.kill()
+        end(engines)

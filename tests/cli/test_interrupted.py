@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import httpx2
-import psutil
 import pytest
+from tests.processes import anywhere, left, runs
 from tests.supervisor.harness import ROOT, fake, write_model
 
 from mlxd.cli.background import EXIT_INTERRUPTED
@@ -82,8 +82,7 @@ def test_up_that_is_interrupted_leaves_a_service_that_goes_on_starting(tmp_path:
     finally:
         down = mlxd("down", "--data-dir", str(data))
     assert (down.returncode, down.stdout) == (0, "mlxd is down\n")
-    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"])]
-    assert not [one for one in left if one and str(tmp_path) in " ".join(one)]
+    assert left(anywhere(str(tmp_path))) == []
 
 
 def test_down_that_is_interrupted_does_not_wait_for_answers(tmp_path: Path) -> None:
@@ -125,8 +124,8 @@ def test_down_that_is_interrupted_twice_leaves_it_to_itself(tmp_path: Path) -> N
         assert "goes on ending" in down.output
         assert "Traceback" not in down.output
         # It ends in its own time: the engine did not listen, and is ended.
-        assert service.process.wait(30) == 0
-        assert not engine.is_running()
+        assert service.process.wait(PATIENCE_S) == 0
+        assert not runs(engine)
 
 
 @pytest.mark.parametrize("place", ["a file", "/proc/nothing"])

@@ -16,7 +16,7 @@ def test_only_what_changed_is_touched(tmp_path: Path) -> None:
         (engine,) = service.engines()
 
         def again() -> httpx2.Response:
-            return httpx2.post(f"{service.url}/admin/reload", timeout=20)
+            return httpx2.post(f"{service.url}/admin/reload", timeout=60)
 
         config.write_text("[server]\nqueue_limit = 7\n")
         assert again().json() == {

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import psutil
+from tests.processes import beneath
 
 PATIENCE_S = 60.0
 T = TypeVar("T")
@@ -61,18 +62,10 @@ class Service:
         return code
 
     def desk(self) -> psutil.Process | None:
-        found = [one for one in self.children() if "mlxd.desk" in " ".join(one.cmdline())]
-        return found[0] if found else None
+        return next(iter(beneath(self.process.pid, "mlxd.desk")), None)
 
     def engine(self) -> psutil.Process | None:
-        found = [one for one in self.children() if "mlxd.engine" in one.cmdline()]
-        return found[0] if found else None
-
-    def children(self) -> list[psutil.Process]:
-        try:
-            return psutil.Process(self.process.pid).children()
-        except psutil.NoSuchProcess:
-            return []
+        return next(iter(beneath(self.process.pid, "mlxd.engine")), None)
 
     # --- what clients do -----------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bench.models import SHAPES, write_model
+from tests.processes import end, runs
 
 from .markdown import Block, blocks
 from .service import ROOT
@@ -102,10 +103,11 @@ class Reader:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("HOME") == str(self.home):
-                    found.append(process)
+                ours = process.environ().get("HOME") == str(self.home)
             except psutil.Error:
                 continue
+            if ours and runs(process):
+                found.append(process)
         return found
 
 
@@ -127,8 +129,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader(tmp_path: Path, models: Path) -> Iterator[Reader]:
     made = Reader(tmp_path / "home", models)
     yield made
-    for process in made.left():
-        process.kill()
+    end(made.left())
 
 
 # The longest starts servers and loads libraries some fifteen times.

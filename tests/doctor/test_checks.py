@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.processes import beneath, left
 
 from mlxd.doctor.checks import backends, certificates, leftovers, models, remotes, versions
 from mlxd.doctor.child import ask
@@ -349,8 +350,6 @@ def test_a_child_that_crashes_or_hangs_is_an_answer(tmp_path: Path) -> None:
 def test_an_interrupt_ends_all_children_and_shows_what_was_found(
     environment: dict[str, str],
 ) -> None:
-    import psutil
-
     process = subprocess.Popen(
         [sys.executable, "-m", "mlxd", "doctor", "--json", "--only", "python,device,bundled"],
         env=environment,
@@ -358,15 +357,13 @@ def test_an_interrupt_ends_all_children_and_shows_what_was_found(
         stderr=subprocess.PIPE,
         text=True,
     )
-    here = psutil.Process(process.pid)
-    while not (children := here.children(recursive=True)):
+    while not (children := beneath(process.pid)):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     said, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
     assert json.loads(said)["interrupted"] is True
-    _, left = psutil.wait_procs(children, timeout=10)
-    assert not left
+    assert left(children) == []
 
 
 def test_an_unknown_check_is_a_mistake(environment: dict[str, str]) -> None:

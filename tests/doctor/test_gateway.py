@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from tests.judges.service import Service
+from tests.processes import beneath, left
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +59,21 @@ def test_an_unknown_check_is_refused_with_the_list(service: Service) -> None:
 def test_nothing_of_it_outlives_the_service(tmp_path: Path) -> None:
     """Killed in the middle of an examination, with children of its own."""
     made = Service([], tmp_path / "home", {"HF_HUB_OFFLINE": "1"})
-    gateway = psutil.Process(made.process.pid)
+    gateway = made.process.pid
     asking = threading.Thread(target=_ask_and_be_cut_off, args=(made,), daemon=True)
     asking.start()
-    made.eventually(lambda: any(_is_doctor(child) for child in gateway.children()))
-    made.eventually(lambda: len(gateway.children(recursive=True)) > 2)
-    children = gateway.children(recursive=True)
-    gateway.kill()
+    made.eventually(lambda: bool(beneath(gateway, "mlxd.doctor")))
+    made.eventually(lambda: len(beneath(gateway)) > 2)
+    children = beneath(gateway)
+    made.process.kill()
     made.process.wait(10)
-    _, left = psutil.wait_procs(children, timeout=20)
+    still = left(children)
     asking.join(20)
     made.http.close()
     assert made.process.stdout is not None
     made._listener.join(5)
     made.process.stdout.close()
-    assert not left
+    assert still == []
 
 
 def _ask_and_be_cut_off(made: Service) -> None:
@@ -83,19 +83,11 @@ def _ask_and_be_cut_off(made: Service) -> None:
         made.http.get("/doctor", params={"only": "device,compiler,bundled", "fresh": "1"})
 
 
-def _is_doctor(process: psutil.Process) -> bool:
-    try:
-        return "mlxd.doctor" in process.cmdline()
-    except psutil.Error:
-        return False
-
-
 def test_an_end_in_order_ends_it_too(tmp_path: Path) -> None:
     made = Service([], tmp_path / "home", {"HF_HUB_OFFLINE": "1"})
     asking = threading.Thread(target=_ask_anyway, args=(made,), daemon=True)
     asking.start()
-    gateway = psutil.Process(made.process.pid)
-    made.eventually(lambda: any(_is_doctor(child) for child in gateway.children()))
+    made.eventually(lambda: bool(beneath(made.process.pid, "mlxd.doctor")))
     began = time.monotonic()
     made.close()
     assert time.monotonic() - began < 30

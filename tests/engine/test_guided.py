@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-import psutil
 import pytest
 from tests.engine.harness import Engine, engine
+from tests.processes import beneath, left
 
 from mlxd.wire import Chat, Format, Message, Sampling, Stop, Text, TextPart, Tool
 
@@ -124,7 +124,7 @@ def test_a_grammar_that_would_end_its_compiler_does_not_end_the_engine(text_engi
 def test_an_engine_that_stops_takes_its_grammar_process_with_it(text_model: Path) -> None:
     with engine(text_model) as started:
         assert started.ask(chat(), format=Format("regex", "[ab]{2}")).failed is None
-        (child,) = psutil.Process(started.process.pid).children()
+        (child,) = beneath(started.process.pid)
         started.send(Stop())
         assert started.process.wait(10) == 0
-        assert not child.is_running()
+        assert left([child]) == []

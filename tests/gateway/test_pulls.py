@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 import pytest
 from tests.cli.service import PATIENCE_S, Service, serving
 from tests.fakes.hub import FakeHub, running
+from tests.processes import beneath, left
 
 NAME = "org/small"
 
@@ -107,11 +107,11 @@ def test_a_failed_download_says_why(hub: FakeHub, tmp_path: Path) -> None:
         unknown = _begin(service, model="no-such-alias")
         assert unknown.status_code == 404
         assert unknown.json()["error"]["code"] == "model_not_found"
-        absent = httpx2.get(f"{service.url}/models/pull/org/never")
+        absent = httpx2.get(f"{service.url}/models/pull/org/never", timeout=60)
         assert absent.json()["error"]["code"] == "download_not_found"
         strange = _begin(service, quick=True)
         assert strange.status_code == 400
-        listed = httpx2.get(f"{service.url}/models/pull").json()
+        listed = httpx2.get(f"{service.url}/models/pull", timeout=60).json()
         assert [one["model"] for one in listed] == ["org/other"]
 
 
@@ -124,13 +124,12 @@ def test_no_download_outlives_the_service(hub: FakeHub, tmp_path: Path, kill: bo
         until = time.monotonic() + PATIENCE_S
         while not hub.fetched("model.safetensors") and time.monotonic() < until:
             time.sleep(0.05)
-        children = psutil.Process(service.process.pid).children(recursive=True)
-        (child,) = [one for one in children if "mlxd.catalog.pull" in one.cmdline()]
+        (child,) = beneath(service.process.pid, "mlxd.catalog.pull")
         if kill:
             service.process.kill()
         else:
             service.end()
-        child.wait(PATIENCE_S)
+        assert left([child]) == []
 
 
 def test_auto_pull_downloads_what_a_request_names(

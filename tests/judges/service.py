@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
+from tests.processes import ORPHAN_S, beneath, end, left
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -148,7 +148,7 @@ class Service:
     def close(self) -> None:
         """An orderly end, after which no process is left."""
         self.http.close()
-        children = psutil.Process(self.process.pid).children(recursive=True)
+        children = beneath(self.process.pid)
         self.process.terminate()
         try:
             code = self.process.wait(STOP_SECONDS)
@@ -156,22 +156,13 @@ class Service:
             self.process.kill()
             raise
         finally:
-            left = [child for child in children if _alive(child)]
-            for child in left:
-                child.kill()
+            behind = left(children, ORPHAN_S)
+            end(behind)
         self._listener.join(5)
         assert self.process.stdout is not None
         self.process.stdout.close()
-        assert not left, f"left behind: {left}"
+        assert not behind, f"left behind: {behind}"
         assert code == 0, "".join(self.output[-40:])
-
-
-def _alive(process: psutil.Process) -> bool:
-    """Without those that are dead, and only wait to be counted by whoever is their parent now."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _idle(engine: dict[str, Any]) -> bool:

@@ -90,7 +90,7 @@ async def here(
         port = running.servers[0].sockets[0].getsockname()[1]
         try:
             async with httpx2.AsyncClient(
-                base_url=f"http://127.0.0.1:{port}", timeout=20
+                base_url=f"http://127.0.0.1:{port}", timeout=60
             ) as client:
                 yield Here(service, client, hostile, settings)
         finally:

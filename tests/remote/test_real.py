@@ -84,7 +84,7 @@ def test_what_a_model_elsewhere_can_is_confirmed_by_asking_it(
     path = f"/models/confirm_capability/far-pilot/{capability}"
     made = httpx2.post(near.url + path, timeout=60).json()
     assert made["confirmed"], made["detail"]
-    shown = httpx2.get(f"{near.url}/models/capabilities", timeout=20).json()
+    shown = httpx2.get(f"{near.url}/models/capabilities", timeout=60).json()
     assert shown["models"]["far-pilot"]["confirmed"][capability]["confirmed"]
 
 

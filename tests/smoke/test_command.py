@@ -7,9 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from bench.models import SHAPES, write_model
+from tests.processes import anywhere, words
 
 from mlxd.smoke import from_json
 
@@ -163,9 +163,5 @@ async def test_a_model_that_does_not_start_is_an_error_with_the_servers_own_word
 
 def _serving(model: Path) -> list[int]:
     """Processes that serve this model, smoke itself not among them."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if str(model) in " ".join(words) and "smoke" not in words and "pytest" not in words:
-            found.append(process.pid)
-    return found
+    ours = {"smoke", "pytest"}
+    return [one.pid for one in anywhere(str(model)) if not ours & set(words(one))]

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
+from tests.processes import PATIENCE_S, beneath
 
 from mlxd import wire
 from mlxd.settings import ModelSettings, ServerSettings, Settings
@@ -20,7 +22,6 @@ from mlxd.supervisor.supervisor import Supervisor
 ROOT = Path(__file__).parents[2]
 MAIN = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.fakes.engine import main; main()"
 SHORT = Limits(starting=20.0, loading=1.0, warming=1.0, idle=1.0, step_floor=1.0, lost=2.0)
-PATIENCE_S = 20.0
 
 
 def fake(*switches: str) -> tuple[str, ...]:
@@ -73,13 +74,7 @@ async def supervised(
 
 
 def engines() -> list[psutil.Process]:
-    """Those that still run; one that waits to be reaped has ended."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if "--heartbeat" in process.cmdline():
-                found.append(process)
-    return found
+    return beneath(os.getpid(), "--heartbeat")
 
 
 def request(prompt: str, **more: object) -> wire.Submit:

@@ -39,7 +39,7 @@ def pilot(tmp_path: Path) -> Iterator[Service]:
 
 
 def read(service: Service) -> dict[str, float]:
-    text = httpx2.get(f"{service.url}/metrics", timeout=20).text
+    text = httpx2.get(f"{service.url}/metrics", timeout=60).text
     return {
         sample.name
         + (f"/{sample.labels['state']}" if "state" in sample.labels else ""): sample.value
@@ -80,7 +80,7 @@ def test_every_number_is_what_clients_saw(pilot: Service) -> None:
     assert after["mlxd_engine_memory_bytes"] > 1_000_000
     assert after["mlxd_prefix_cache_bytes"] > 0
     assert after["mlxd_kv_bytes"] >= 0
-    pid = httpx2.get(f"{pilot.url}/status", timeout=20).json()["engines"]["pilot"]["pid"]
+    pid = httpx2.get(f"{pilot.url}/status", timeout=60).json()["engines"]["pilot"]["pid"]
     os.kill(pid, 9)
     again = {"model": "pilot", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
     assert (

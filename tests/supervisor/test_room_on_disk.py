@@ -47,11 +47,11 @@ def fill(folder: Path) -> Path:
 
 def assign(service: Service, name: str | None) -> httpx2.Response:
     path = "/models/global_capability/reasoning"
-    return httpx2.post(service.url + path, json={"model_id": name}, timeout=20)
+    return httpx2.post(service.url + path, json={"model_id": name}, timeout=60)
 
 
 def troubles(service: Service) -> str:
-    return " ".join(httpx2.get(f"{service.url}/status", timeout=20).json()["troubles"])
+    return " ".join(httpx2.get(f"{service.url}/status", timeout=60).json()["troubles"])
 
 
 def test_a_disk_that_fills_up_and_empties_again(tmp_path: Path, small_disk: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_disk_that_fills_up_and_empties_again(tmp_path: Path, small_disk: Path
         assert "mlxd.db" in told
         # Nothing that was refused has taken effect.
         path = "/models/global_capability/reasoning"
-        assert httpx2.get(service.url + path, timeout=20).json()["model_id"] == "fake"
+        assert httpx2.get(service.url + path, timeout=60).json()["model_id"] == "fake"
         # Answers come, and an engine that dies is replaced although its log has no room.
         assert service.chat("hello there").status_code == 200
         with service.stream("[[tokens 60]]") as answer:
