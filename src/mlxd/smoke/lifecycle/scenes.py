@@ -5,8 +5,6 @@ import signal
 from collections.abc import Sequence
 from time import perf_counter
 
-import psutil
-
 from ..check import Probe, echo
 from ..faults import Fault, Skip
 from . import raw
@@ -42,9 +40,7 @@ class Scenes:
     async def ready(self, probe: Probe) -> float:
         """It runs, and has answered; seconds until then."""
         began = perf_counter()
-        for process in self.stage.family():
-            if process.status() == psutil.STATUS_STOPPED:
-                process.resume()
+        self.stage.resume()
         if not self.stage.runs:
             await self.stage.start()
         await self.stage.open()
@@ -108,7 +104,8 @@ class Scenes:
         stream, whole = self._long(probe, prompt), self._long(probe, prompt, stream=False)
         await stream.until_flowing()
         began = perf_counter()
-        self.stage.holder().send_signal(number)
+        if not self.stage.hurt(number):
+            raise Fault("server_down", f"no process of it runs: {self.stage.last_words()}")
         recovering = asyncio.create_task(self._answer_after(probe, probe.options.timeout))
         ends = {"stream": await stream.end(), "whole answer": await whole.end()}
         recovered = await recovering

@@ -121,13 +121,25 @@ class Stage:
                     self._family[process.pid] = process
         return [process for process in self._family.values() if _runs(process)]
 
-    def holder(self) -> psutil.Process:
-        """The process that holds the model: the one with the most memory."""
+    def resume(self) -> None:
+        """What stands still goes on."""
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                if process.status() == psutil.STATUS_STOPPED:
+                    process.resume()
+
+    def hurt(self, number: int) -> bool:
+        """A signal to the process that holds the model: the one with the most memory. Tells whether
+        there was one."""
         sizes: list[tuple[int, psutil.Process]] = []
         for process in self.family():
             with contextlib.suppress(psutil.Error):
                 sizes.append((process.memory_info().rss, process))
-        return max(sizes, key=lambda one: one[0])[1]
+        for _, process in sorted(sizes, key=lambda one: one[0], reverse=True):
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(number)
+                return True
+        return False
 
     async def gone(self, processes: Sequence[psutil.Process], limit: float) -> float | None:
         """Seconds until none of them runs; None when some still do after `limit`."""
@@ -140,9 +152,14 @@ class Stage:
 
 
 def _runs(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
+    """One that has ended and only waits to be reaped does not."""
+    try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        # Another user's by now, which is no sign of its end.
+        return True
 
 
 def _free_port() -> int:

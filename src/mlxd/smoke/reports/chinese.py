@@ -275,6 +275,7 @@ _SENTENCES: dict[str, str] = {
     ),
     "{} times [DONE] in what the slow reader got": "慢速读取者收到 {} 次 [DONE]",
     "no answer after its start: {}": "启动后没有回答：{}",
+    "no process of it runs: {}": "它没有任何进程在运行：{}",
     "a short request ended {}": "短请求以 {} 结束",
     "a short answer took {} s {}, {} s before": "短回答{1}耗时 {0} 秒，此前 {2} 秒",
     "the server does not come back by itself": "服务没有自行恢复",
