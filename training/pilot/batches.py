@@ -61,34 +61,36 @@ def encode(
     return head + tail, [PROMPT_WEIGHT] * len(head) + [weight] * len(tail)
 
 
-def text_batch(tokenizer: Tokenizer, seed: str, rows: int = ROWS) -> dict[str, np.ndarray]:
+def text_batch(
+    tokenizer: Tokenizer, seed: str, rows: int = ROWS, size: int = ROW
+) -> dict[str, np.ndarray]:
     """Rows packed full of conversations that do not see each other."""
     rng = random.Random(seed)
-    ids = np.zeros((rows, ROW + 1), np.int32)
-    weights = np.zeros((rows, ROW + 1), np.float32)
-    owner = np.full((rows, ROW + 1), -1, np.int32)
-    positions = np.zeros((rows, ROW + 1), np.int32)
+    ids = np.zeros((rows, size + 1), np.int32)
+    weights = np.zeros((rows, size + 1), np.float32)
+    owner = np.full((rows, size + 1), -1, np.int32)
+    positions = np.zeros((rows, size + 1), np.int32)
     waiting: list[tuple[list[int], list[float]]] = []
     for row in range(rows):
         at, number = 0, 0
-        while at < ROW - 40:
-            room = ROW + 1 - at
+        while at < size - 40:
+            room = size + 1 - at
             fit = next((i for i, w in enumerate(waiting) if len(w[0]) <= room), None)
             if fit is not None:
                 tokens, counts = waiting.pop(fit)
             else:
                 tokens, counts = encode(rng, tokenizer, mixture.draw(rng))
                 if len(tokens) > room:
-                    if len(tokens) <= ROW and len(waiting) < 24:
+                    if len(tokens) <= size and len(waiting) < 24:
                         waiting.append((tokens, counts))
                     if room < 400:
                         break
                     continue
-            size = len(tokens)
-            ids[row, at : at + size], weights[row, at : at + size] = tokens, counts
+            end = at + len(tokens)
+            ids[row, at:end], weights[row, at:end] = tokens, counts
             weights[row, at] = 0
-            owner[row, at : at + size], positions[row, at : at + size] = number, np.arange(size)
-            at += size
+            owner[row, at:end], positions[row, at:end] = number, np.arange(end - at)
+            at = end
             number += 1
         owner[row, at:] = number + 1
     return {

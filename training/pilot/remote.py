@@ -115,15 +115,18 @@ def work(
             print(refusal)
             return 3
     until = float((run / "until").read_text())
+    keeper = None
     if not (run / "over").exists() and not _alive(run / "keeper"):
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "training.pilot.remote", "keep", "--run", str(run), "--", *more],
-            cwd=run / "code",
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=(run / "keeper.log").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        command = [sys.executable, "-m", "training.pilot.remote", "keep", "--run", str(run)]
+        with (run / "keeper.log").open("ab") as told_by_keeper:
+            keeper = subprocess.Popen(
+                [*command, "--", *more],
+                cwd=run / "code",
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=told_by_keeper,
+                stderr=subprocess.STDOUT,
+            )
         _write(run / "keeper", str(keeper.pid))
     told, copied, copied_at = _size(run / "log"), 0.0, 0.0
     over = False
@@ -139,6 +142,8 @@ def work(
     if out:
         hand_over(run, out)
     _tell(run / "log", told)
+    if over and keeper:
+        keeper.wait()
     if (run / "finished").exists():
         print("ALL DONE" if over else "TRAINED; its scores are still being counted")
         return 0

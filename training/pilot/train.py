@@ -54,7 +54,9 @@ class Trainer:
             chinese=arguments.chinese,
             patches=arguments.patches,
         )
-        text = functools.partial(batches.text_batch, self.tokenizer, rows=arguments.rows)
+        text = functools.partial(
+            batches.text_batch, self.tokenizer, rows=arguments.rows, size=arguments.row
+        )
         # What was seen before an interruption is not seen again.
         fresh = f"/{time.time_ns()}" if arguments.resume or arguments.start else ""
         self.loaders = (
@@ -96,7 +98,7 @@ class Trainer:
 
     def begin_from(self, path: Path) -> None:
         """Weights alone, in 8 bits or 16: momentum is gathered anew while the rate warms up."""
-        with safe_open(path, "pt") as file:
+        with safe_open(str(path), "pt") as file:
             told = file.metadata() or {}
             stored = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         weights = {
@@ -188,7 +190,8 @@ class Trainer:
         return (losses * weights.reshape(-1)).sum() / weights.sum()
 
     def text_loss(self, batch: dict[str, Tensor]) -> Tensor:
-        mask = packed_mask(batch["owner"], self.device)
+        blocks = self.device.type == "cuda" and self.a.compile
+        mask = packed_mask(batch["owner"], self.device, blocks)
         hidden = self.model.text(batch["ids"].long(), batch["positions"], mask)
         return self.weigh(hidden, batch["targets"], batch["weights"])
 
@@ -304,10 +307,10 @@ def _copy(value: Any) -> Any:
     return [_copy(v) for v in value] if isinstance(value, list) else value
 
 
-def packed_mask(owner: Tensor, device: torch.device) -> Any:
-    """Each conversation of a packed row sees itself alone."""
+def packed_mask(owner: Tensor, device: torch.device, blocks: bool) -> Any:
+    """Each conversation of a packed row sees itself alone; in blocks only where it is compiled."""
     rows, size = owner.shape
-    if device.type != "cuda":
+    if not blocks:
         same = owner[:, None, :, None] == owner[:, None, None, :]
         return same & torch.ones(size, size, dtype=torch.bool, device=device).tril()
     from torch.nn.attention.flex_attention import create_block_mask
@@ -337,6 +340,7 @@ def main() -> None:
     parser.add_argument("--start", default="", help="weights to begin from")
     parser.add_argument("--device", default="", help="fail when it is not there")
     parser.add_argument("--rows", type=int, default=batches.ROWS, help="of text in a batch")
+    parser.add_argument("--row", type=int, default=batches.ROW, help="tokens of a row")
     parser.add_argument(
         "--patches", type=int, default=batches.PATCHES, help="of pictures in a batch"
     )
