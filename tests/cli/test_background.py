@@ -5,7 +5,11 @@ import socket
 from pathlib import Path
 
 import httpx2
-import psutil
+from tests.processes import anywhere, beneath, left
+
+from mlxd.cli.background import EXIT_NO_MODEL
+from mlxd.cli.status import EXIT_NOT_READY
+from mlxd.supervisor.record import living_gateways
 
 from .test_serve import mlxd
 
@@ -19,7 +23,7 @@ def test_up_serves_in_the_background_until_down(tmp_path: Path) -> None:
         again = mlxd("up", "--port", "0", *data)
         assert (again.returncode, "running already" in again.stdout) == (0, True)
         (url,) = json.loads(mlxd("status", "--json", *data).stdout)
-        assert httpx2.get(f"{url}/ready").status_code == 200
+        assert httpx2.get(f"{url}/ready", timeout=60).status_code == 200
         shown = mlxd("models", "show", *data).stdout
         assert "vision             pilot  ready" in shown
         assert "reranker           -" in shown
@@ -34,8 +38,7 @@ def test_up_serves_in_the_background_until_down(tmp_path: Path) -> None:
     assert (down.returncode, down.stdout) == (0, "mlxd is down\n")
     assert mlxd("down", *data).stdout == "mlxd is not running\n"
     assert mlxd("models", "show", *data).returncode == 3
-    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"])]
-    assert not [one for one in left if one and str(tmp_path) in " ".join(one)]
+    assert left(anywhere(str(tmp_path))) == []
 
 
 def test_up_passes_on_why_it_ended(tmp_path: Path) -> None:
@@ -46,3 +49,25 @@ def test_up_passes_on_why_it_ended(tmp_path: Path) -> None:
         done = mlxd("up", "--port", port, "--data-dir", str(tmp_path / "data"))
     assert done.returncode == 3
     assert "it was left alone" in done.stderr
+
+
+def test_up_says_so_when_no_model_fits_into_the_memory_budget(tmp_path: Path) -> None:
+    data = ("--data-dir", str(tmp_path / "data"))
+    done = mlxd("up", "--port", "0", *data, environ={"MLXD_ENGINE_MEMORY_BUDGET": "1000000"})
+    try:
+        assert done.returncode == EXIT_NO_MODEL, done
+        assert "No model can answer: pilot needs about" in done.stderr
+        assert "engine.memory_budget" in done.stderr
+        (service,) = living_gateways(tmp_path / "data")
+        # The engine that was started before anybody could know is gone again.
+        assert left(beneath(service.gateway.pid)) == []
+        assert httpx2.get(f"{service.url}/ready", timeout=60).status_code == 503
+        body = {"model": "pilot", "messages": [{"role": "user", "content": "Hello"}]}
+        refused = httpx2.post(f"{service.url}/v1/chat/completions", json=body, timeout=60)
+        assert (refused.status_code, "pilot needs about" in refused.text) == (503, True)
+        shown = mlxd("status", *data)
+        assert shown.returncode == EXIT_NOT_READY
+        assert "pilot  too big for the memory budget" in shown.stdout
+    finally:
+        down = mlxd("down", *data)
+    assert (down.returncode, down.stdout) == (0, "mlxd is down\n")

@@ -88,8 +88,8 @@ def up(
 ) -> None:
     """Serve in the background, and return when a model is ready.
 
-    Exit codes: 0 up, or running already; 3 the port is taken; 4 no model could be started; 5 still
-    loading.
+    Exit codes: 0 up, or running already; 3 the port is taken; 4 no model could be started, or it
+    serves and none fits the memory budget; 5 still loading.
     """
     from .background import up
 

@@ -18,6 +18,8 @@ from .status import doing_of
 if TYPE_CHECKING:
     from mlxd.supervisor.record import RunFile
 
+# As of `mlxd serve`.
+EXIT_NO_MODEL = 4
 EXIT_STILL_LOADING = 5
 EXIT_STILL_RUNNING = 6
 # As a shell says it of a command that Ctrl-C has ended.
@@ -102,10 +104,13 @@ def _wait_until_up(
             raise Complaint(f"the service ended at once. It said:\n{told}", process.returncode or 1)
         mine = [one for one in living_gateways(settings.data_dir) if one.gateway.pid == process.pid]
         if mine:
-            is_up, doing = _look(mine[0].url, settings)
+            is_up, doing, too_big = _look(mine[0].url, settings)
             if is_up:
                 print(f"mlxd is up: {mine[0].url} (process {process.pid}). Logs: {log.parent}")
-                return 0
+                if not too_big:
+                    return 0
+                print(f"No model can answer: {' '.join(too_big)}", file=sys.stderr)
+                return EXIT_NO_MODEL
             if doing != shown:
                 print(f"  {doing}", file=sys.stderr)
                 shown = doing
@@ -117,17 +122,22 @@ def _wait_until_up(
     return EXIT_STILL_LOADING
 
 
-def _look(url: str, settings: Settings) -> tuple[bool, str]:
-    """Whether a model can answer, or none is wanted; and what it does until then."""
+def _look(url: str, settings: Settings) -> tuple[bool, str, list[str]]:
+    """Whether nothing more is to be waited for: a model can answer, none is wanted, or none will
+    ever fit. What it does until then, and why those that do not fit don't."""
     try:
         status = ask(url, "/status", settings)
         assigned = ask(url, "/models/capabilities", settings)["capabilities"].values()
     except Complaint:
-        return False, "starting"
-    if status["ready"] or not any(one["model_id"] for one in assigned):
-        return True, ""
+        return False, "starting", []
+    names = {one["model_id"] for one in assigned if one["model_id"]}
+    if status["ready"] or not names:
+        return True, "", []
+    too_big = [status["engines"].get(name, {}).get("too_big", "") for name in sorted(names)]
+    if all(too_big):
+        return True, "", too_big
     doing = (f"{name}: {doing_of(one)}" for name, one in status["engines"].items() if one["pid"])
-    return False, ", ".join(doing) or "starting"
+    return False, ", ".join(doing) or "starting", []
 
 
 def down(settings: Settings, *, at_once: bool) -> int:

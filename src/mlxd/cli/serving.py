@@ -170,7 +170,7 @@ async def _serve(
             loop.add_signal_handler(number, end, number)
         loop.add_signal_handler(signal.SIGHUP, hang_up)
         slots = service.begin()
-        welcome = asyncio.create_task(_welcome(url, slots, server))
+        welcome = asyncio.create_task(_welcome(url, slots, service.too_big(), server))
         await server.serve(sockets=list(listening))
         welcome.cancel()
         await examiner.close()
@@ -187,7 +187,9 @@ async def _close(service: Supervisor, proofs: proof.Proofs) -> None:
     await service.close()
 
 
-async def _welcome(url: str, slots: Sequence[Slot], server: uvicorn.Server) -> None:
+async def _welcome(
+    url: str, slots: Sequence[Slot], too_big: Sequence[str], server: uvicorn.Server
+) -> None:
     """Say when each model is ready; end the service when none of them can be."""
     _say(f"listening on {url}")
     served = False
@@ -201,9 +203,11 @@ async def _welcome(url: str, slots: Sequence[Slot], server: uvicorn.Server) -> N
         else:
             _say(f"{slot.entry.id} is ready.")
         served = True
-    if not slots:
+    for told in too_big:
+        _say(f"{told} It is not started.")
+    if not slots and not too_big:
         _say("no model is assigned. Assign one: mlxd models assign CAPABILITY NAME")
-    elif not served:
+    elif slots and not served:
         _say("no model could be started, so the service ends.")
         server.should_exit = True
 

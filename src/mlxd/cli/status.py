@@ -112,6 +112,8 @@ def doing_of(engine: dict[str, Any]) -> str:
     state, progress = engine["state"], engine.get("progress") or {}
     if state == "stopped" and "restart_in" in engine:
         return f"stopped, again in {engine['restart_in']:.0f} s,"
+    if state == "stopped" and engine.get("too_big"):
+        return "too big for the memory budget"
     if state == "stopped" and engine.get("resting"):
         return "at rest"
     if state == "loading" and progress.get("total"):

@@ -61,6 +61,12 @@ class Child:
                 # macOS answers so for a group of zombies.
                 return
 
+    def abandon(self) -> None:
+        """It is not wanted after all: its channel ends, and it with it."""
+        self._sock.close()
+        self.signal(signal.SIGTERM)
+        self.on_exit(lambda _code: None)
+
     def on_exit(self, tell: Callable[[int], None]) -> None:
         """Call `tell` with the return code from a thread, once the process is reaped."""
         threading.Thread(

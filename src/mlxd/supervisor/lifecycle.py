@@ -106,6 +106,16 @@ class Lifecycle:
 
     # --- memory --------------------------------------------------------------------------------
 
+    def too_big(self, slot: Slot) -> str:
+        """Why no request will ever bring it up, with these settings; empty where one may."""
+        budget = self.settings.engine.memory_budget
+        if budget is None or slot.state in ALIVE or (need := self.size(slot)) <= budget:
+            return ""
+        return (
+            f"{slot.entry.id} needs about {ledger.shown(need)} of memory, and all engines together "
+            f"may have {ledger.shown(budget)} (setting engine.memory_budget)."
+        )
+
     def budget(self) -> int:
         chosen = self.settings.engine.memory_budget
         return int(memory().total * ledger.SHARE) if chosen is None else chosen

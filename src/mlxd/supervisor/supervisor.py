@@ -111,7 +111,16 @@ class Supervisor:
 
     def begin(self) -> list[Slot]:
         """Start what is assigned; returns the slots of those that fit."""
-        return self._lifecycle.follow("the service starts")
+        slots = self._lifecycle.follow("the service starts")
+        # Started while nobody had asked yet whether there is room for it.
+        for child in self._launched.values():
+            child.abandon()
+        self._launched.clear()
+        return slots
+
+    def too_big(self) -> list[str]:
+        """Of the models that are needed, why those that can't be started never will be."""
+        return [told for slot in self._slots.values() if (told := self._lifecycle.too_big(slot))]
 
     # --- Service -----------------------------------------------------------------------------
 
@@ -163,17 +172,23 @@ class Supervisor:
     def ready(self) -> bool:
         # One at rest is started by the next request, which whoever waits for this would never send.
         slots = self._slots.values()
-        if any(slot.state is State.READY or slot.at_rest for slot in slots):
+        if any(slot.state is State.READY or self._comes_when_asked(slot) for slot in slots):
             return True
         assigned = set(self._assignments.current.values())
         able = (card for card in self._remotes.cards() if card.id in assigned)
         return any(card.state in ("ready", "untried") for card in able)
 
+    def _comes_when_asked(self, slot: Slot) -> bool:
+        return slot.at_rest and not self._lifecycle.too_big(slot)
+
     def status(self) -> Any:
-        engines = {name: report(slot) for name, slot in self._slots.items()}
+        engines = {
+            name: {**report(slot), "too_big": self._lifecycle.too_big(slot)}
+            for name, slot in self._slots.items()
+        }
         return {
             "ready": self.ready(),
-            "troubles": self._house.troubles(),
+            "troubles": [*self._house.troubles(), *self.too_big()],
             "engines": engines,
             "desk": self.desk.report(),
             "remotes": self._remotes.report(),
