@@ -352,7 +352,24 @@ null. What to do about each: [errors](../runbooks/errors.md)."""
 # Of the engine itself, not of a request: the gateway answers engine_unavailable and quotes it.
 NOT_IN_ANSWERS = {"cannot_load", "device_failed"}
 
+# Of a download: in the last event of its stream, and in what `GET /models/pull/{model_id}` has.
+DOWNLOADS = "a download"
+
 CODES = {
+    "cannot_start": (DOWNLOADS, "Its process can't be started."),
+    "cannot_write": (DOWNLOADS, "The cache can't be written, or can't keep the model's names."),
+    "disk_full": (DOWNLOADS, "There is no room for it, or no longer."),
+    "download_corrupt": (DOWNLOADS, "A file is not what the hub promises."),
+    "download_ended": (DOWNLOADS, "Its process was ended, and could not say why."),
+    "hub_busy": (DOWNLOADS, "The hub wants to be asked later."),
+    "hub_changed": (DOWNLOADS, "The model was changed on the hub while it came."),
+    "hub_model_gated": (DOWNLOADS, "Conditions have to be accepted first."),
+    "hub_model_not_found": (DOWNLOADS, "The hub has no such model, or does not show it."),
+    "hub_unauthorized": (DOWNLOADS, "The token is refused, or may not read it."),
+    "hub_unreachable": (DOWNLOADS, "No connection, or none that holds."),
+    "hub_wrong": (DOWNLOADS, "What answers is no hub, or lists what no hub does."),
+    "not_servable": (DOWNLOADS, "Nothing here can load it."),
+    "offline": (DOWNLOADS, "`HF_HUB_OFFLINE` is set, and something is missing."),
     "unsupported_encoding": ("415", "The body is compressed; it has to be sent as it is."),
     "body_timeout": ("408", "The body came too slowly."),
     "body_too_large": ("413", "The body is over `server.body_limit`."),

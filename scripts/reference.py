@@ -26,8 +26,8 @@ FOLDER = ROOT / "docs" / "reference"
 # Of the help texts, whatever terminal this runs in.
 WIDTH = 80
 # Where errors with codes are made.
-SOURCES = ("gateway", "engine", "supervisor/remote", "desk")
-CODE_PLACES = {"bad": 2, "Failed": 4}
+SOURCES = ("gateway", "engine", "supervisor/remote", "desk", "catalog/pull")
+CODE_PLACES = {"bad": 2, "Failed": 4, "PullFailed": 0, "Trouble": 0}
 HEAD = "<!-- Written by `make docs`; change scripts/reference.py, not this file. -->\n\n"
 
 

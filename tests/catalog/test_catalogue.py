@@ -157,9 +157,36 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
 
 
 def test_capabilities_by_kind(tmp_path: Path) -> None:
-    reranker = write(tmp_path / "r", architectures=["XLMRobertaForSequenceClassification"])
-    assert inspect(reranker).capabilities == ["reranker"]
-    assert inspect(write(tmp_path / "e", architectures=["BertModel"])).capabilities == ["embedding"]
     plain = write(tmp_path / "p")
     (plain / "chat_template.jinja").unlink()
     assert inspect(plain).capabilities == ["text", "structured_output"]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "capabilities"),
+    [
+        ("e", {"architectures": ["BertModel"]}, ["embedding"]),
+        ("e", {"architectures": ["Qwen3Model"]}, ["embedding"]),
+        ("Qwen3-Embedding-0.6B-4bit-DWQ", {}, ["embedding"]),
+        ("embeddinggemma", {"model_type": "gemma3_text", "architectures": ["Gemma3TextModel"]},
+         ["embedding"]),
+        ("house_embed_v2", {}, ["embedding"]),
+        ("Qwen3-0.6B", {"architectures": ["Qwen3ForCausalLM"]},
+         ["text", "tool_use", "structured_output"]),
+        ("story-of-embedded-systems", {}, ["text", "tool_use", "structured_output"]),
+        ("gpt2-embedding-demo", {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]},
+         ["text", "tool_use", "structured_output"]),
+    ],
+)  # fmt: skip
+def test_an_embedding_model_is_known_without_its_pooling_files(
+    hub: Path, tmp_path: Path, name: str, config: dict[str, object], capabilities: list[str]
+) -> None:
+    assert inspect(write(tmp_path / name, **config)).capabilities == capabilities
+    assert inspect(cached(hub, f"org/{name}", **config)).capabilities == capabilities
+
+
+def test_a_reranker_is_not_offered(tmp_path: Path) -> None:
+    """No engine serves one, so nothing may be assigned to it."""
+    folder = write(tmp_path / "r", architectures=["XLMRobertaForSequenceClassification"])
+    with pytest.raises(BrokenModel, match="it is a reranker"):
+        inspect(folder)

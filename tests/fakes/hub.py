@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,6 +60,20 @@ class Switches:
     # Large files come from another address, as from a network for delivery.
     elsewhere: bool = True
     page: int = 1000
+    # What a listing says instead of the truth.
+    listed: Callable[[list[dict[str, Any]]], Any] = lambda entries: entries
+    # The address of the next page, in place of the right one.
+    next_page: Callable[[str], str] = lambda address: address
+    # The hub is not at the root of its host.
+    root: str = ""
+    # The mark of files that are not large, in place of their hash.
+    etag: str | None = None
+    # Where large files are sent for, in place of the storage.
+    location: str | None = None
+    # Paths with this in them are answered with JSON that never ends.
+    endless: str | None = None
+    # The commit that the model has from the moment when its listing was asked for.
+    moves_to: str | None = None
 
 
 class _Server(ThreadingHTTPServer):
@@ -85,8 +99,12 @@ class FakeHub:
         return server
 
     @property
-    def url(self) -> str:
+    def host(self) -> str:
         return f"http://127.0.0.1:{self._servers[0].server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.host}{self.switches.root}"
 
     @property
     def storage(self) -> str:
@@ -150,12 +168,16 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self._now = Seen(self.command, path, self.headers.get("Range"), token)
         switches = self._hub.switches
+        inside = path.startswith((f"{switches.root}/", "/stored/"))
+        path = path.removeprefix(switches.root) if inside else "/outside"
         with self._hub.lock:
             self._hub.seen.append(self._now)
             wanted = switches.answers_to in path
             answer = switches.answers.pop(0) if switches.answers and wanted else None
         if answer is not None:
             self._send(answer[0], b'{"error": "made to fail"}', answer[1])
+        elif switches.endless is not None and switches.endless in path:
+            self._endless()
         elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/([^/]+))?", path):
             self._info(found[1], found[3])
         elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
@@ -229,13 +251,16 @@ class _Handler(BaseHTTPRequestHandler):
                 entry["lfs"] = {"oid": sha256, "size": len(content), "pointerSize": 134}
                 entry["xetHash"] = hashlib.sha256(b"xet" + content).hexdigest()
             entries.append(entry)
+        if (moves_to := self._hub.switches.moves_to) is not None:
+            found.commit = moves_to
         start = int(query.get("cursor", ["0"])[0])
         page = self._hub.switches.page
         headers = {}
         if start + page < len(entries):
-            address = f"{self._hub.url}{urlsplit(self.path).path}?recursive=true&expand=false"
-            headers["Link"] = f'<{address}&cursor={start + page}>; rel="next"'
-        self._json(entries[start : start + page], headers)
+            address = f"{self._hub.host}{urlsplit(self.path).path}?recursive=true&expand=false"
+            address = self._hub.switches.next_page(f"{address}&cursor={start + page}")
+            headers["Link"] = f'<{address}>; rel="next"'
+        self._json(self._hub.switches.listed(entries[start : start + page]), headers)
 
     def _resolve(self, name: str, revision: str, path: str) -> None:
         found = self._repository(name, revision)
@@ -248,12 +273,14 @@ class _Handler(BaseHTTPRequestHandler):
         content = found.files[path]
         headers = {"X-Repo-Commit": found.commit, "Accept-Ranges": "bytes"}
         if not path.endswith(LARGE):
-            self._content(content, {**headers, "ETag": f'"{blob_of(content)}"'}, path)
+            etag = self._hub.switches.etag or blob_of(content)
+            self._content(content, {**headers, "ETag": f'"{etag}"'}, path)
             return
         sha256 = hashlib.sha256(content).hexdigest()
         headers |= {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(content))}
         if self._hub.switches.elsewhere:
-            headers |= {"Location": f"{self._hub.storage}/stored/{name}/{path}"}
+            stored = f"{self._hub.storage}/stored/{name}/{path}"
+            headers |= {"Location": self._hub.switches.location or stored}
             self._send(302, b"", {**headers, "ETag": f'"{sha256}"'})
         else:
             self._content(content, {**headers, "ETag": f'"{sha256}"'}, path)
@@ -304,6 +331,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._now.sent += len(portion)
             if switches.rate:
                 time.sleep(len(portion) / switches.rate)
+
+    def _endless(self) -> None:
+        self._now.status = 200
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self.wfile.write(b'[""')
+        while True:
+            self.wfile.write(b',""' * 100_000)
 
     def _json(self, value: Any, headers: dict[str, str] | None = None) -> None:
         body = json.dumps(value).encode()

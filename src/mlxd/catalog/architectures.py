@@ -62,6 +62,8 @@ def unsupported(config: dict[str, Any], *, embedding: bool) -> str | None:
     """Why no engine can load a model with this configuration, in the order in which one tries."""
     if config.get("model_file"):
         return "it wants to run its own Python to be loaded, which mlxd never does"
+    if is_classifier(config):
+        return "it is a reranker, and no engine of this release serves one"
     if told := _quantisation(config):
         return told
     kind = str(config.get("model_type", ""))
@@ -80,6 +82,12 @@ def unsupported(config: dict[str, Any], *, embedding: bool) -> str | None:
     if fits:
         return None
     return f"no engine knows the architecture {kind!r} (of mlx-lm and mlx-vlm as installed)"
+
+
+def is_classifier(config: dict[str, Any]) -> bool:
+    told = config.get("architectures")
+    classes = told if isinstance(told, list) else []
+    return any(str(name).endswith("ForSequenceClassification") for name in classes)
 
 
 def _quantisation(config: dict[str, Any]) -> str | None:

@@ -155,6 +155,7 @@ class Catalogue:
         for name in hub.cached_hub_ids():
             paths = [one.path for one in hub.revisions(name)]
             made.append(self._looked_at(name, "hub", paths))
+        made += [self._unfinished(name, size) for name, size in hub.unfinished()]
         made += [self._looked_at(name, "lmstudio", [path]) for name, path in lmstudio.models()]
         first: dict[Path, Found] = {}
         for one in made:
@@ -174,6 +175,12 @@ class Catalogue:
             return Found(alias, where, path, self._by_path.get(path.resolve(), entry))
         reasons = broken.reasons if broken else []
         return Found(alias, where, paths[0], reasons=reasons, hub=name)
+
+    def _unfinished(self, name: str, size: int) -> Found:
+        alias = next(iter(self._aliases(name)), name)
+        told = f"its download has not ended, {size / 1e6:.1f} MB are here; to go on: "
+        reasons = [f"{told}mlxd models pull {alias}"]
+        return Found(alias, "hub", hub.repository(name), reasons=reasons, hub=name)
 
     def _like(self, name: str) -> str | None:
         """The one model here that is called so but for case, or for what stands before a slash."""

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
-from .architectures import unsupported
+from mlxd.capabilities import is_for_vectors, repository_name
+
+from .architectures import is_classifier, unsupported
 
 # Any one of these means that the folder has a tokenizer.
 TOKENIZER_FILES = (
@@ -36,7 +38,6 @@ _CONTEXT_KEYS = (
     "n_positions",
     "n_ctx",
 )
-_EMBEDDING_FILES = ("config_sentence_transformers.json", "1_Pooling", "modules.json")
 
 
 class BrokenModel(ValueError):
@@ -108,7 +109,7 @@ def _inspect(path: Path) -> ModelEntry:
     if not any((path / file).exists() for file in TOKENIZER_FILES):
         reasons.append("it has no tokenizer (tokenizer.json)")
     tokenizer = read_json(path / "tokenizer_config.json")
-    capabilities = _capabilities(config, names, templates(path, tokenizer))
+    capabilities = _capabilities(config, path, names, templates(path, tokenizer))
     if not config.get("model_type"):
         reasons.append("config.json names no model_type")
     elif told := unsupported(config, embedding="embedding" in capabilities):
@@ -253,13 +254,10 @@ def templates(path: Path, tokenizer: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _capabilities(config: dict[str, Any], names: list[str], template: str) -> list[str]:
-    listed = config.get("architectures")
-    architectures = [str(name) for name in listed] if isinstance(listed, list) else []
-    if any(name.endswith("ForSequenceClassification") for name in architectures):
+def _capabilities(config: dict[str, Any], path: Path, names: list[str], template: str) -> list[str]:
+    if is_classifier(config):
         return ["reranker"]
-    encoder = any(name.endswith(("BertModel", "RobertaModel")) for name in architectures)
-    if encoder or any(file in names for file in _EMBEDDING_FILES):
+    if is_for_vectors(repository_name(path), names, config):
         return ["embedding"]
     found = ["text"]
     if isinstance(config.get("vision_config"), dict) or "vision_tower" in config:

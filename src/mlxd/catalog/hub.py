@@ -95,6 +95,26 @@ def cached_hub_ids() -> Iterator[str]:
             yield hub
 
 
+def unfinished() -> Iterator[tuple[str, int]]:
+    """Repositories of which something has come and nothing can be used: downloads that go on, or
+    that have ended too early, with what is here of them in bytes."""
+    try:
+        folders = sorted(hub_cache().glob("models--*--*"))
+    except OSError:
+        return
+    for folder in folders:
+        hub = hub_id_of(folder.name)
+        if not revisions(hub) and (size := _size(folder / "blobs")):
+            yield hub, size
+
+
+def _size(folder: Path) -> int:
+    try:
+        return sum(entry.stat().st_size for entry in os.scandir(folder))
+    except OSError:
+        return 0
+
+
 def hub_id_of(folder_name: str) -> str:
     return "/".join(folder_name.removeprefix("models--").split("--"))
 

@@ -14,6 +14,7 @@ from mlxd.catalog import (
     NotDownloaded,
     rows,
 )
+from mlxd.catalog.pull import downloading
 from mlxd.settings import Settings
 from mlxd.supervisor.contract import NotKept
 from mlxd.supervisor.record import living_gateways
@@ -82,6 +83,9 @@ def serving(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def _here(one: Found, settings: Settings, served: dict[str, dict[str, Any]]) -> dict[str, Any]:
     entry, row = one.entry, rows.here(one)
+    if entry is None and one.hub and (event := downloading(one.hub)) is not None:
+        far = f", {event.percent} %" if event.percent is not None else ""
+        row["state"] = f"downloading{far}"
     service = served.get(row["id"], {})
     return {
         **row,
@@ -132,9 +136,13 @@ def _short(one: dict[str, Any]) -> str:
 
 
 def size(number: int | None) -> str:
-    if not number:
+    if number is None:
         return "-"
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
+    if number >= 1e9:
+        return f"{number / 1e9:.1f} GB"
+    if number >= 1e6:
+        return f"{number / 1e6:.0f} MB"
+    return f"{number / 1e3:.0f} kB" if number >= 1e3 else f"{number} bytes"
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> None:

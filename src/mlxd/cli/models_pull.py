@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from mlxd.catalog import PILOT, BrokenModel, Catalogue, NameUnknown, NotDownloaded
-from mlxd.catalog.pull import Event, Trouble, arguments, decode
+from mlxd.catalog.pull import Event, Trouble, arguments, decode, trouble
 from mlxd.settings import Settings
 
 from .complaint import Complaint
@@ -52,7 +52,7 @@ def pull(settings: Settings, name: str, *, as_json: bool) -> int:
     finally:
         _end(process)
     if last is None or not last.ended:
-        raise Complaint(f"the download of {hub_id} ended without saying why; pull it again.")
+        raise Complaint(trouble.ended(hub_id, process.returncode).message)
     if isinstance(last.error, Trouble):
         raise Complaint(last.error.message)
     if last.state == "cancelled":

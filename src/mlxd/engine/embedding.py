@@ -1,6 +1,7 @@
 """An engine whose model makes vectors: whole inputs in, one vector each out."""
 
 import logging
+import os
 import queue
 import time
 import traceback
@@ -13,6 +14,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxd.capabilities import is_for_vectors, repository_name
 from mlxd.machine import memory
 from mlxd.wire import (
     Cancel,
@@ -40,15 +42,11 @@ log = logging.getLogger(__name__)
 # Tokens of one forward pass, padding counted: enough to fill a CPU's caches, short enough that a
 # waiting chat's question is not kept for long.
 PASS_TOKENS = 2048
-# One vector a token and one for the sequence: what these models hold at once is small.
-_ENCODERS = ("BertModel", "XLMRobertaModel", "RobertaModel", "ModernBertModel", "NomicBertModel")
 
 
 def supports(folder: Path, config: dict[str, Any]) -> bool:
     """Whether the folder holds a model made for embeddings."""
-    if (folder / "modules.json").exists() or (folder / "1_Pooling").is_dir():
-        return True
-    return any(name in _ENCODERS for name in config.get("architectures") or ())
+    return is_for_vectors(repository_name(folder), os.listdir(folder), config)
 
 
 class Encoder:

@@ -12,8 +12,9 @@ import threading
 
 from .events import Event, encode
 
-# How long threads may take to notice; one that waits for the hub is not waited for.
-END_S = 1.0
+# How long threads may take to notice and to write down what has come; one that waits for the hub is
+# not waited for.
+END_S = 2.0
 
 
 def main() -> int:

@@ -86,7 +86,7 @@ class Fetch:
     def _complete(self, file: RemoteFile, part: Path) -> Content:
         assert file.size is not None
         content = self._left(file, part)
-        quiet = 0
+        quiet = ended = 0
         while content.size < file.size:
             before = content.size
             try:
@@ -96,6 +96,11 @@ class Fetch:
             except (httpx2.TransportError, HfHubHTTPError) as error:
                 quiet = quiet + 1 if content.size == before else 0
                 if _is_out_of_range(error):
+                    ended += 1
+                    if ended > WRONG_CONTENTS:
+                        # Each time it came whole, and was shorter than it should be.
+                        self._again(file, part, content)
+                        raise trouble.other_size(file.name, file.size, before) from error
                     content = self._again(file, part, content)
                 elif quiet >= ATTEMPTS or not remote.is_passing(error):
                     raise

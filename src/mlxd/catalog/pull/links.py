@@ -2,30 +2,43 @@
 
 import os
 import shutil
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from mlxd.catalog import hub
 
-from . import places
+from . import places, trouble
 from .remote import REVISION, RemoteFile
 
 
-def place(hub_id: str, commit: str, files: Iterable[RemoteFile]) -> Path:
+def place(hub_id: str, commit: str, files: Sequence[RemoteFile]) -> Path:
     """Whole or not visible: the branch is moved once every name is there."""
-    folder = hub.repository(hub_id) / "snapshots" / commit
-    for file in files:
-        blob = places.blobs(hub_id) / file.blob
-        name = folder / file.name
-        name.parent.mkdir(parents=True, exist_ok=True)
+    repository, blobs = hub.repository(hub_id), places.blobs(hub_id)
+    folder = repository / "snapshots" / commit
+    placed = [(folder / file.name, blobs / file.blob) for file in files]
+    for parent in {name.parent for name, _ in placed}:
+        parent.mkdir(parents=True, exist_ok=True)
+    for name, blob in placed:
         if not _is_same(name, blob):
             _link(name, blob)
-    ref = hub.repository(hub_id) / "refs" / REVISION
+    for name, blob in placed:
+        # A file system may take two names for one, of other case or with accents put otherwise.
+        if not _is_same(name, blob):
+            raise trouble.names_collide(name.name, folder)
+    ref = repository / "refs" / REVISION
     ref.parent.mkdir(parents=True, exist_ok=True)
     fresh = ref.with_name(f"{REVISION}.{os.getpid()}")
     fresh.write_text(commit, encoding="utf-8")
     fresh.replace(ref)
     return folder
+
+
+def check_names(files: Sequence[RemoteFile]) -> None:
+    names = {file.name for file in files}
+    for file in files:
+        for above in PurePosixPath(file.name).parents:
+            if str(above) in names:
+                raise trouble.file_and_folder(str(above))
 
 
 def _is_same(name: Path, blob: Path) -> bool:

@@ -5,9 +5,12 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
+
 from mlxd.catalog.catalogue import PILOT, Catalogue
 
-from .events import PULL_AGAIN_S, Event, Trouble, decode
+from . import trouble
+from .events import PULL_AGAIN_S, Event, State, Trouble, decode
 from .start import arguments
 
 # How long a process may take to end; what it has written stays either way.
@@ -65,10 +68,11 @@ class Pulled:
         try:
             await self._follow(known)
         except OSError as error:
-            self._take(self._failed("cannot_start", f"The download can't be started: {error}."))
+            why = Trouble("cannot_start", f"The download can't be started: {error}.")
+            self._take(self._last("failed", why))
         if not self.event.ended:
-            what = f"The download of {self.hub_id} ended without saying why; begin it again."
-            self._take(self._failed("download_ended", what))
+            code = self._process.returncode if self._process is not None else None
+            self._take(self._last("failed", trouble.ended(self.hub_id, code)))
 
     async def _follow(self, known: list[str]) -> None:
         self._process = process = await asyncio.create_subprocess_exec(
@@ -87,8 +91,11 @@ class Pulled:
             process.stdin.close()
             await process.wait()
 
-    def _failed(self, code: str, message: str) -> Event:
-        return Event(model=self.hub_id, state="failed", error=Trouble(code, message))
+    def _last(self, state: State, why: Trouble) -> Event:
+        """As far as it had come, so that no reader sees it go back."""
+        return msgspec.structs.replace(
+            self.event, state=state, rate=None, seconds_left=None, message=None, error=why
+        )
 
     def _take(self, event: Event) -> None:
         self.event = event

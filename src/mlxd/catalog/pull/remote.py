@@ -7,12 +7,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import quote
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
-from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -47,9 +47,14 @@ ATTEMPTS_TO_CONNECT = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 # A hub that wants to be left alone for longer is not waited for.
 MOST_RETRY_AFTER_S = 300.0
+# Some ten times what the largest repositories of models have.
+MOST_FILES = 200_000
+MOST_LISTED_BYTES = 64_000_000
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
+# What becomes a name on this machine: a commit, or the mark of a content without a hash.
+_PLAIN = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 # Told why and for how many seconds; returns when they are over, or raises to end it all.
 Wait = Callable[[str, float], None]
@@ -87,66 +92,124 @@ def url_of(hub_id: str, commit: str, name: str) -> str:
 
 def look_up(hub_id: str, known: list[str], wait: Wait) -> Remote:
     """PullFailed in words when it can't be had."""
-    api = HfApi(library_name="mlxd", library_version=mlxd.__version__)
     with _explained(hub_id, known):
-        info = patiently(lambda: api.model_info(hub_id, revision=REVISION, timeout=QUIET_S), wait)
-        if not info.sha:
+        commit = _info(hub_id, wait).sha
+        if not _PLAIN.fullmatch(commit):
             raise PullFailed("hub_wrong", f"{trouble.endpoint()} names no commit of {hub_id}.")
-        entries = _tree(hub_id, info.sha, wait)
+        entries = _tree(hub_id, commit, wait)
         if entries is None:
-            full = patiently(
-                lambda: api.model_info(
-                    hub_id, revision=info.sha, files_metadata=True, timeout=QUIET_S
-                ),
-                wait,
-            )
-            entries = [_sibling(one) for one in full.siblings or ()]
-        files = [_file(one, hub_id, info.sha, wait) for one in entries if is_safe(one["path"])]
-    return Remote(info.sha, files)
+            entries = _info(hub_id, wait, commit).siblings
+        files = [_file(one, hub_id, commit, wait) for one in entries if is_safe(one.name)]
+    return Remote(commit, files)
 
 
-def _tree(hub_id: str, commit: str, wait: Wait) -> list[dict[str, Any]] | None:
+_Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Large(msgspec.Struct):
+    """What a large file's entry says of its content; one of the two is its hash."""
+
+    oid: str = ""
+    sha256: str = ""
+    size: _Size | None = None
+
+
+class _Entry(msgspec.Struct):
+    """A file, as a listing has it or as the model's description has it."""
+
+    type: str = "file"
+    path: str = ""
+    rfilename: str = ""
+    size: _Size | None = None
+    oid: str = ""
+    blob_id: str = msgspec.field(default="", name="blobId")
+    lfs: _Large | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path or self.rfilename
+
+    @property
+    def blob(self) -> str:
+        large = self.lfs or _Large()
+        return large.oid or large.sha256 or self.oid or self.blob_id
+
+
+class _Info(msgspec.Struct):
+    sha: str = ""
+    siblings: list[_Entry] = []
+
+
+def _info(hub_id: str, wait: Wait, commit: str | None = None) -> _Info:
+    url = f"{_api(hub_id)}/revision/{commit or REVISION}"
+    params = {"blobs": True} if commit else None
+    body, _ = patiently(functools.partial(_get, url, params), wait)
+    return msgspec.json.decode(body, type=_Info)
+
+
+def _tree(hub_id: str, commit: str, wait: Wait) -> list[_Entry] | None:
     """None where the hub, or a mirror of it, has no such listing."""
-    url = f"{constants.ENDPOINT}/api/models/{hub_id}/tree/{quote(commit, safe='')}"
+    url = f"{_api(hub_id)}/tree/{commit}"
     params: dict[str, Any] | None = {"recursive": True, "expand": False}
-    found: list[dict[str, Any]] = []
-    while url:
+    found: list[_Entry] = []
+    seen: set[str] = set()
+    while url and url not in seen and len(found) < MOST_FILES:
+        seen.add(url)
         try:
-            page = patiently(functools.partial(_get, url, params), wait)
+            body, following = patiently(functools.partial(_get, url, params), wait)
         except HfHubHTTPError as error:
             if not found and error.response.status_code in (404, 405, 501):
                 return None
             raise
-        found += page.json()
+        found += msgspec.json.decode(body, type=list[_Entry])
         # The next page's address has the parameters in it.
-        url, params = page.links.get("next", {}).get("url", ""), None
-    return [one for one in found if one.get("type") == "file"]
+        url, params = _here(following), None
+    if url:
+        raise ValueError(f"a listing that does not end, after {len(found)} files")
+    return [one for one in found if one.type == "file"]
 
 
-def _get(url: str, params: dict[str, Any] | None) -> httpx2.Response:
-    response = get_session().get(url, params=params, headers=headers(), timeout=TIMEOUT)
-    hf_raise_for_status(response)
-    return response
+def _api(hub_id: str) -> str:
+    return f"{constants.ENDPOINT}/api/models/{hub_id}"
 
 
-def _sibling(one: Any) -> dict[str, Any]:
-    lfs = getattr(one, "lfs", None)
-    return {
-        "path": one.rfilename,
-        "size": one.size,
-        "oid": one.blob_id or "",
-        "lfs": {"oid": lfs.sha256, "size": lfs.size} if lfs else None,
-    }
+def _here(address: str) -> str:
+    """The same page at the hub that was named: a mirror may pass on its source's addresses, and
+    the token is for nobody else."""
+    if not address:
+        return ""
+    there = urlsplit(address)
+    place = there.path.find("/api/")
+    if place < 0:
+        raise ValueError(f"the next page of a listing at {address[:200]!r}")
+    query = f"?{there.query}" if there.query else ""
+    return f"{constants.ENDPOINT}{there.path[place:]}{query}"
 
 
-def _file(one: dict[str, Any], hub_id: str, commit: str, wait: Wait) -> RemoteFile:
-    lfs = one.get("lfs") or {}
-    found = RemoteFile(
-        one["path"],
-        str(lfs.get("oid") or lfs.get("sha256") or one.get("oid") or ""),
-        lfs.get("size") or one.get("size"),
-    )
-    return found if found.has_hash and found.size is not None else head(found, hub_id, commit, wait)
+def _get(url: str, params: dict[str, Any] | None) -> tuple[bytes, str]:
+    """What is there, and the address of its next page."""
+    body = bytearray()
+    with get_session().stream(
+        "GET", url, params=params, headers=headers(), timeout=TIMEOUT, follow_redirects=True
+    ) as response:
+        hf_raise_for_status(response)
+        for data in response.iter_bytes():
+            body += data
+            if len(body) > MOST_LISTED_BYTES:
+                raise ValueError(f"more than {MOST_LISTED_BYTES // 10**6} MB without an end")
+        return bytes(body), str(response.links.get("next", {}).get("url", ""))
+
+
+def _file(one: _Entry, hub_id: str, commit: str, wait: Wait) -> RemoteFile:
+    size = one.size if one.lfs is None or one.lfs.size is None else one.lfs.size
+    found = RemoteFile(one.name, one.blob, size)
+    if found.has_hash and found.size is not None:
+        return found
+    found = head(found, hub_id, commit, wait)
+    if not _PLAIN.fullmatch(found.blob):
+        # It becomes the name of a file.
+        raise ValueError(f"{found.blob[:80]!r} as the mark of {found.name}")
+    return found
 
 
 def head(file: RemoteFile, hub_id: str, commit: str, wait: Wait) -> RemoteFile:
@@ -187,7 +250,7 @@ def pause(error: Exception, attempt: int) -> float:
 def asked_to_wait(error: HfHubHTTPError) -> float:
     """What Retry-After says, as seconds or as a date."""
     told = error.response.headers.get("Retry-After", "")
-    if told.isdigit():
+    if told.isascii() and told.isdigit():
         return float(told)
     try:
         return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
@@ -220,7 +283,9 @@ def explained(error: Exception, hub_id: str, known: list[str]) -> PullFailed:
     if isinstance(error, RemoteEntryNotFoundError):
         asked = f" ({error.response.url})" if error.response is not None else ""
         return PullFailed("hub_wrong", f"{trouble.endpoint()} lists a file that it lacks{asked}.")
-    if isinstance(error, (RepositoryNotFoundError, RevisionNotFoundError)):
+    if isinstance(error, RevisionNotFoundError):
+        return trouble.moved(hub_id)
+    if isinstance(error, RepositoryNotFoundError):
         return trouble.not_found(hub_id, known)
     if isinstance(error, HfHubHTTPError):
         return _of_status(error, hub_id, known)

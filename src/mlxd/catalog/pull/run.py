@@ -1,16 +1,19 @@
 """A download from beginning to end, in a process of its own: one model, one at a time on this
 machine."""
 
+import contextlib
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import httpx2
 import msgspec
 from huggingface_hub.errors import HfHubHTTPError
 
+from mlxd.capabilities import is_for_vectors
 from mlxd.catalog import hub
 from mlxd.catalog.architectures import unsupported
 from mlxd.catalog.folder import BrokenModel, inspect
@@ -28,6 +31,8 @@ CONNECTIONS = 4
 EVENT_S = 1.0
 # How often it is looked whether the other process that downloads this model is done.
 LOOK_S = 0.5
+# How often it is written down what has come: a repository may have ten thousand small files.
+RECORD_S = 1.0
 # Left free beside the files themselves.
 SPARE_BYTES = 100_000_000
 
@@ -114,14 +119,15 @@ class Pull:
         for file in wanted:
             if file.size is None:
                 raise PullFailed("hub_wrong", f"{trouble.endpoint()} gives no size of {file.name}.")
+        links.check_names(wanted)
         return self._get(found, wanted)
 
     def _get(self, found: Remote, wanted: list[RemoteFile]) -> Event:
         kept = record.read(self._hub_id)
         self._begin(wanted)
-        here = [file for file in wanted if self._is_here(file, kept)]
-        lacking = [file for file in wanted if file not in here]
-        self._count_here(len(here), lacking, wanted)
+        blobs = places.blobs(self._hub_id)
+        lacking = [file for file in wanted if not self._is_here(file, blobs / file.blob, kept)]
+        self._count_here(len(wanted) - len(lacking), lacking, wanted)
         self._check_room(lacking)
         fetch = Fetch(self._hub_id, found.commit, self._wait, self._on_bytes)
         first = [file for file in lacking if not choose.is_weights(file.name)]
@@ -136,9 +142,8 @@ class Pull:
 
     # --- what is here, and what is lacking ------------------------------------------------------
 
-    def _is_here(self, file: RemoteFile, kept: record.Record) -> bool:
+    def _is_here(self, file: RemoteFile, blob: Path, kept: record.Record) -> bool:
         """Whole and verified; what others put there is verified once."""
-        blob = places.blobs(self._hub_id) / file.blob
         try:
             if blob.stat().st_size != file.size:
                 return False
@@ -189,33 +194,57 @@ class Pull:
             config = msgspec.json.decode((places.blobs(self._hub_id) / blob).read_bytes())
         except msgspec.DecodeError as error:
             raise PullFailed("not_servable", f"config.json is no valid JSON ({error}).") from error
-        embedding = any(file.name.endswith(("modules.json", "1_Pooling/config.json"))
-                        for file in wanted)  # fmt: skip
-        why = unsupported(config, embedding=embedding) if isinstance(config, dict) else None
+        if not isinstance(config, dict):
+            raise PullFailed("not_servable", "config.json holds no JSON object.")
+        names = [file.name for file in wanted]
+        embedding = is_for_vectors(self._hub_id.rpartition("/")[2], names, config)
+        why = unsupported(config, embedding=embedding)
         if why:
             raise PullFailed(
                 "not_servable", f"{self._hub_id} can't be served, and was not downloaded: {why}."
             )
 
     def _fetch_all(self, files: list[RemoteFile], fetch: Fetch, kept: record.Record) -> None:
+        if not files:
+            return
+        names = Counter(file.blob for file in files)
+
         def one(file: RemoteFile) -> None:
             blob = fetch.fetch(file)
             with self._changes:
                 kept.note(blob, ours=True)
-                record.write(self._hub_id, kept)
-                done = self._event.files_done + sum(other.blob == file.blob for other in files)
+                done = self._event.files_done + names[file.blob]
                 self._event = msgspec.structs.replace(self._event, files_done=done)
 
         pool = ThreadPoolExecutor(CONNECTIONS)
         tasks = [pool.submit(one, file) for file in _distinct(files)]
-        ended, _ = wait(tasks, return_when=FIRST_EXCEPTION)
-        errors = [error for task in ended if (error := task.exception())]
-        if errors:
+        try:
+            self._until_fetched(tasks, kept)
+        except BaseException:
             self._failed.set()
-        # One that waits for the hub need not be waited for: the process ends.
-        pool.shutdown(wait=not errors, cancel_futures=True)
-        if errors:
-            raise min(errors, key=lambda error: isinstance(error, _Stopped))
+            # One that waits for the hub need not be waited for: the process ends.
+            pool.shutdown(wait=False, cancel_futures=True)
+            # On a full disk this fails too, and what failed first is told.
+            with contextlib.suppress(OSError):
+                self._write(kept)
+            raise
+        pool.shutdown()
+        self._write(kept)
+
+    def _until_fetched(self, tasks: "list[Future[None]]", kept: record.Record) -> None:
+        left: set[Future[None]] = set(tasks)
+        while left:
+            ended, left = wait(left, timeout=RECORD_S, return_when=FIRST_EXCEPTION)
+            errors = [error for task in ended if (error := task.exception())]
+            if errors:
+                raise min(errors, key=lambda error: isinstance(error, _Stopped))
+            if self._stop.is_set():
+                raise _Stopped
+            self._write(kept)
+
+    def _write(self, kept: record.Record) -> None:
+        with self._changes:
+            record.write(self._hub_id, kept)
 
     # --- the end ----------------------------------------------------------------------------------
 

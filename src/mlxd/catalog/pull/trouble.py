@@ -2,9 +2,12 @@
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 from mlxd.catalog.listing import near
+
+from .events import Trouble
 
 
 class PullFailed(Exception):
@@ -54,6 +57,15 @@ def not_found(hub_id: str, known: list[str]) -> PullFailed:
     return PullFailed(
         "hub_model_not_found",
         f"{endpoint()} has no model {hub_id}, {private}.{hint}",
+    )
+
+
+def moved(hub_id: str) -> PullFailed:
+    return PullFailed(
+        "hub_changed",
+        f"{endpoint()} has the revision of {hub_id} no more that it named a moment ago: it was "
+        "changed meanwhile, or its main branch is gone. Pull again; what is the same is kept.",
+        again=True,
     )
 
 
@@ -129,6 +141,28 @@ def corrupt(file: str, told: str) -> PullFailed:
     )
 
 
+def other_size(file: str, wanted: int, is_: int) -> PullFailed:
+    return PullFailed(
+        "download_corrupt",
+        f"{file} ends after {is_} bytes, and {endpoint()} promises {wanted}. Nothing of it was "
+        "kept. A mirror or proxy in between may be broken; try another (HF_ENDPOINT).",
+    )
+
+
+def names_collide(file: str, folder: Path) -> PullFailed:
+    return PullFailed(
+        "cannot_write",
+        f"{folder} can't hold {file} and another file of the model, whose name this file system "
+        "takes for the same. Move the cache to one that tells them apart: HF_HOME.",
+    )
+
+
+def file_and_folder(name: str) -> PullFailed:
+    return PullFailed(
+        "hub_wrong", f"{endpoint()} lists {name} as a file and as a folder. No model has that."
+    )
+
+
 def no_room(needed: int, free: int, place: Path) -> PullFailed:
     return PullFailed(
         "disk_full",
@@ -148,6 +182,21 @@ def from_os(error: OSError, place: Path) -> PullFailed:
         "cannot_write",
         f"{error.filename or place} can't be written ({error.strerror or error}). The cache is "
         "where HF_HOME or HF_HUB_CACHE say.",
+    )
+
+
+def ended(hub_id: str, code: int | None) -> Trouble:
+    """Its process is gone and has not said why. `code` as a process leaves it."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = ", as the system does where memory runs out" if name == "SIGKILL" else ""
+        how = f"was ended from outside by {name}{hint}"
+    else:
+        how = f"ended without saying why (status {code})"
+    return Trouble(
+        "download_ended",
+        f"The download of {hub_id} {how}. What has come is kept, and the next one goes on from "
+        f"there: mlxd models pull {hub_id}",
     )
 
 
