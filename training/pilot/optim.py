@@ -7,7 +7,7 @@ from torch import Tensor, nn
 def orthogonal(g: Tensor) -> Tensor:
     """The nearest half-orthogonal matrices to a stack of them, by a quintic Newton-Schulz iteration."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = g.bfloat16()
+    x = g.bfloat16() if g.is_cuda else g.float()
     wide = x.shape[-2] > x.shape[-1]
     if wide:
         x = x.mT
