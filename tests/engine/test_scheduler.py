@@ -121,3 +121,14 @@ def test_the_chunk_size_stays_within_its_bounds(seen: list[tuple[int, float]]) -
         sizer.saw_decode(seconds)
     for running in (True, False):
         assert sizer.least <= sizer.size(running) <= sizer.most
+
+
+def test_background_prompts_go_in_small_portions_while_somebody_chats() -> None:
+    sizer = ChunkSizer()
+    for _ in range(12):
+        sizer.saw_chunk(256, 0.100)  # 2,560 tokens a second
+    assert sizer.background(courteous=True) == pytest.approx(30, abs=8)  # 12 ms
+    assert sizer.background(courteous=False) == pytest.approx(256, abs=16)  # 100 ms
+    for _ in range(30):
+        sizer.saw_decode(0.050)
+    assert sizer.background(courteous=True) == pytest.approx(256, abs=16)  # two steps

@@ -150,7 +150,8 @@ def test_text_does_not_wait_for_pictures_to_be_decoded(vision_engine: Engine) ->
 def test_a_request_that_is_cancelled_while_it_is_prepared_leaves_nothing(
     vision_engine: Engine,
 ) -> None:
-    gone = [vision_engine.submit(say("?", large()), max_tokens=500) for _ in range(4)]
+    data = large()  # made before: on a slow machine the first would be answered meanwhile
+    gone = [vision_engine.submit(say("?", data), max_tokens=500) for _ in range(4)]
     for request in gone:
         vision_engine.cancel(request)
     assert vision_engine.ask(say("still there?")).finish == "length"

@@ -10,6 +10,9 @@ from .job import Job
 AGEING_SECONDS = 30.0
 # A long prefill gives way to shorter ones for at most this long before its age wins.
 PREFILL_PATIENCE_SECONDS = 10.0
+# Background work shares the device in small portions while somebody chats, which is until so long
+# after the last interactive request. A portion is what such a request may have to wait for.
+COURTESY_SECONDS = 60.0
 # A request without max_tokens is let in with room for this many; more is found as it grows.
 EXPECTED_ANSWER_TOKENS = 512
 
@@ -79,6 +82,10 @@ class ChunkSizer:
     cancellation or a new short request can have to wait. Prompts that end within the chunk may
     take `burst_seconds` and need not wait: their rows are worth a short pause.
 
+    Background prompts take `courteous_seconds` or two decode steps at a time while somebody chats,
+    and `background_seconds` otherwise: an interactive request that comes has to wait for the chunk
+    that is under way.
+
     Sizes follow what the last chunk took: a token costs the more the longer its context is, so
     what was learnt far behind in a prompt says little.
     """
@@ -89,6 +96,9 @@ class ChunkSizer:
     quiet_seconds: float = 0.5
     burst_seconds: float = 0.1
     pause_seconds: float = 0.05
+    background_seconds: float = 0.1
+    courteous_seconds: float = 0.012
+    courteous_steps: float = 2.0
     stall_factor: float = 1.4
     decode_seconds: float = 0.0
     owed: float = 0.0
@@ -109,6 +119,17 @@ class ChunkSizer:
             return self._bounded(64.0)
         return self._bounded(max(limit, self.burst_seconds) * self._rate)
 
+    def background(self, courteous: bool) -> int:
+        """The most tokens of background prompts in one chunk."""
+        if not self._rate:
+            return self._bounded(64.0)
+        courtesy = max(self.courteous_seconds, self.courteous_steps * self.decode_seconds)
+        return self._bounded((courtesy if courteous else self.background_seconds) * self._rate)
+
+    def pause(self, running: bool) -> float:
+        """How long a piece of work that is not counted in tokens may take."""
+        return self._pause() if running else self.quiet_seconds
+
     def _bounded(self, tokens: float) -> int:
         return max(self.least, min(self.most, int(tokens) // 8 * 8))
 
@@ -121,14 +142,17 @@ class ChunkSizer:
         return self.owed <= 0.0
 
     def saw_chunk(self, tokens: int, seconds: float, running: bool = False) -> None:
-        owed = seconds / self.stall_factor - self.decode_seconds
-        self.owed = max(self.owed, 0.0) + owed if running else 0.0
+        self.saw_pause(seconds, running)
         rate = tokens / seconds
         self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
         if running:
             self._running = self._next(self._running, tokens, self._pause() * rate)
         else:
             self._quiet = self._next(self._quiet, tokens, self.quiet_seconds * rate)
+
+    def saw_pause(self, seconds: float, running: bool) -> None:
+        owed = seconds / self.stall_factor - self.decode_seconds
+        self.owed = max(self.owed, 0.0) + owed if running else 0.0
 
     def _next(self, size: float, tokens: int, fitting: float) -> float:
         """Towards what would have fitted, by half or double at the most. The short end of a

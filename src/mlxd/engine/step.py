@@ -10,7 +10,7 @@ import logging
 import queue
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,6 +28,7 @@ from .job import Job
 from .prefix import Key, PrefixCache, key_of
 from .sampling import RowSampling
 from .scheduler import (
+    COURTESY_SECONDS,
     ChunkSizer,
     Room,
     expected_tokens,
@@ -74,12 +75,17 @@ class Limits:
 
 @dataclass(eq=False)
 class Prefill:
-    """A prompt on its way into a cache; its last token is left for the first decode step."""
+    """A prompt on its way into a cache; its last token is left for the first decode step.
+
+    `looking`, while its pictures are looked at: what is left of that, and `pixels` until it began.
+    """
 
     job: Job
     sequence: Sequence
     cache: kv.Cache
     done: int
+    looking: Generator[None, None, Sequence] | None = None
+    pixels: int = 0
 
     @property
     def left(self) -> int:
@@ -88,7 +94,7 @@ class Prefill:
     @property
     def plain(self) -> bool:
         """Text that can be run beside others' in one padded chunk."""
-        return not self.sequence.features and self.left > 0
+        return not self.looking and not self.sequence.features and self.left > 0
 
 
 class Says(Protocol):
@@ -135,6 +141,7 @@ class Stepper:
         self._faults = 0
         self._clock: float | None = None
         self._chunked = False
+        self._chatted = -COURTESY_SECONDS
         self._phase = ""
         self._told = 0.0
         self._rested = 0
@@ -281,12 +288,15 @@ class Stepper:
         cache, start = (found.cache, found.length) if found else (self.backend.make_cache(), 0)
         if not job.generated:
             job.cached = start
+        if not job.batch_class:
+            self._chatted = time.monotonic()
         if pixels := self.backend.looks_at(job.vision, start):
-            self._tell(pixels=pixels)
-        sequence = self.backend.begin(tokens, job.vision, start)
-        self.prefills.append(Prefill(job, sequence, cache, start))
-        if pixels:
-            self._tell(always=True)
+            looking = self.backend.look(tokens, job.vision, start)
+            known = Sequence(tokens, {})
+            self.prefills.append(Prefill(job, known, cache, start, looking, pixels))
+        else:
+            sequence = self.backend.begin(tokens, job.vision, start)
+            self.prefills.append(Prefill(job, sequence, cache, start))
 
     def _key(self, job: Job, length: int) -> Key:
         tokens = job.tokens[:length]
@@ -294,22 +304,44 @@ class Stepper:
 
     # --- prefill -----------------------------------------------------------------------------
 
+    @property
+    def _streaming(self) -> bool:
+        """Whether rows are running that the next prompt must not hold up: while a chat begins,
+        background rows wait for it."""
+        return bool(self.batch.rows) and not self._chat_begins
+
+    @property
+    def _chat_begins(self) -> bool:
+        return any(not p.job.batch_class for p in self.prefills) and all(
+            r.job.batch_class for r in self.batch.rows
+        )
+
+    @property
+    def _first_token_is_due(self) -> bool:
+        """Of a chat: it is read before more background work is begun."""
+        flying = self._flight.rows if self._flight else []
+        return any(not (r.done or r.job.batch_class or r.job.generated) for r in flying)
+
     def _prefill_some(self) -> None:
         if not self.prefills:
             return
         queue = [(p.job, p.left) for p in self.prefills]
         first = next_to_prefill(queue, time.monotonic())
         chosen = [self.prefills[first]]
-        running = bool(self.batch.rows)
-        if running and not self.sizer.paid and chosen[0].left > self.sizer.burst(running):
+        if chosen[0].job.batch_class and self._first_token_is_due:
+            return
+        running = self._streaming
+        most = min(self.sizer.burst(running), self._share(chosen[0].job))
+        if running and not self.sizer.paid and (chosen[0].looking or chosen[0].left > most):
             return
         if self._paddable and chosen[0].plain:
-            most = self.sizer.burst(running)
             together = [self.prefills[i] for i in group(queue, first, most)]
             chosen = [p for p in together if p.plain]
         try:
             if len(chosen) > 1:
                 self._prefill_together(chosen)
+            elif chosen[0].looking:
+                self._look(chosen[0])
             else:
                 self._prefill_chunk(chosen[0])
         except Exception as error:  # noqa: BLE001 - whatever MLX raises belongs to these prompts
@@ -318,8 +350,35 @@ class Stepper:
                 self._fail(p.job, error)
         self._tell(prefill=chosen[0])
 
+    def _share(self, job: Job) -> int:
+        """The most tokens at a time, for who else may come."""
+        if not job.batch_class:
+            return self.limits.prefill_chunk
+        return self.sizer.background(time.monotonic() - self._chatted < COURTESY_SECONDS)
+
+    def _look(self, p: Prefill) -> None:
+        """At its pictures, piece by piece, until the time is up or somebody has come."""
+        assert p.looking is not None
+        running = self._streaming
+        if p.pixels:
+            self._tell(pixels=p.pixels)
+            p.pixels = 0
+        began = self._wait_for_flight()
+        until = began + self.sizer.pause(running)
+        try:
+            while True:
+                next(p.looking)
+                self.steps += 1
+                if not self.inbox.empty() or time.perf_counter() >= until:
+                    break
+        except StopIteration as looked:
+            p.sequence, p.looking = looked.value, None
+        self._clock = time.perf_counter()
+        self._chunked = True
+        self.sizer.saw_pause(self._clock - began, running)
+
     def _prefill_chunk(self, p: Prefill) -> None:
-        size = min(p.left, self.sizer.size(running=bool(self.batch.rows)))
+        size = min(p.left, self.sizer.size(self._streaming), self._share(p.job))
         if size:
             with self._timed_chunk(size):
                 self.backend.prefill(p.sequence, p.done, p.done + size, p.cache)
@@ -350,16 +409,21 @@ class Stepper:
 
     @contextmanager
     def _timed_chunk(self, tokens: int) -> Iterator[None]:
-        if self._flight is not None:
-            mx.eval(self._flight.sampled.arrays())  # or its time would count as the chunk's
-            if self._clock is not None:
-                self.sizer.saw_decode(time.perf_counter() - self._clock)
-        began = time.perf_counter()
+        running = self._streaming
+        began = self._wait_for_flight()
         yield
         self._clock = time.perf_counter()
         self._chunked = True
-        self.sizer.saw_chunk(tokens, self._clock - began, running=bool(self.batch.rows))
+        self.sizer.saw_chunk(tokens, self._clock - began, running)
         self.steps += 1
+
+    def _wait_for_flight(self) -> float:
+        """Or its time would count as that of what comes after it; returns the time."""
+        if self._flight is not None:
+            mx.eval(self._flight.sampled.arrays())
+            if self._clock is not None:
+                self.sizer.saw_decode(time.perf_counter() - self._clock)
+        return time.perf_counter()
 
     # --- decoding ----------------------------------------------------------------------------
 
@@ -391,7 +455,7 @@ class Stepper:
         if faults:
             self.batch.drop([row for row, _ in faults])
             return self._launch()
-        if not self.batch.rows or self.batch.exhausted:
+        if not self.batch.rows or self.batch.exhausted or self._chat_begins:
             return None
         return self.batch.launch(allowed)
 

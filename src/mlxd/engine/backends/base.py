@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,11 @@ class Backend(ABC):
     @abstractmethod
     def begin(self, tokens: list[int], vision: Any, start: int) -> Sequence:
         """Ready a prompt of which the first `start` tokens are in the cache already."""
+
+    def look(self, tokens: list[int], vision: Any, start: int) -> Generator[None, None, Sequence]:
+        """`begin` in pieces, for pictures: between two of them others may be served."""
+        yield from ()
+        return self.begin(tokens, vision, start)
 
     @abstractmethod
     def prefill(self, sequence: Sequence, start: int, end: int, cache: kv.Cache) -> None:

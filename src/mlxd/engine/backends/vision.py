@@ -3,6 +3,7 @@
 import importlib
 import sys
 import types
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .base import (
     weight_files,
 )
 from .images import Pictures
+from .tower import Tower, takes
 from .zoo import importable, place_of, whole
 
 # Numbers a pixel has.
@@ -126,6 +128,28 @@ class VisionBackend(Backend):
                 f"{self.architecture} can't be used with these images"
             )
         delta = features.pop("rope_deltas", None)
+        mx.eval(list(features.values()))
+        return Sequence(tokens, features, _scalar(delta))
+
+    def look(self, tokens: list[int], vision: Any, start: int) -> Generator[None, None, Sequence]:
+        if not (takes(self.model) and self.looks_at(vision, start)):
+            return (yield from super().look(tokens, vision, start))
+        pictures: Pictures = vision
+        pixels = mx.array(pictures.arrays["pixel_values"])
+        grids = mx.array(pictures.arrays["image_grid_thw"])
+        dtype = self.model.vision_tower.patch_embed.proj.weight.dtype
+        tower = Tower(self.model.vision_tower, pixels.astype(dtype), grids)
+        yield from tower.pieces()
+        ids = mx.array(tokens)[None]
+        places = mx.array(pictures.positions.astype(np.uint32))
+        embedded = self._language.model.embed_tokens(ids)
+        embedded[0, places] = tower.features.astype(embedded.dtype)
+        everything = mx.ones(ids.shape, dtype=mx.int32)
+        positions, delta = self._language.get_rope_index(ids, grids, None, everything)
+        features = {"inputs_embeds": embedded, "position_ids": positions}
+        features["visual_pos_masks"] = ids == self.model.config.image_token_index
+        if tower.deep:
+            features["deepstack_visual_embeds"] = mx.stack(tower.deep)
         mx.eval(list(features.values()))
         return Sequence(tokens, features, _scalar(delta))
 
