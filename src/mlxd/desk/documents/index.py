@@ -15,12 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import lancedb
 import msgspec
 import pyarrow as pa
-from lancedb.index import FTS, BTree
-from lancedb.query import MatchQuery
 
+from .lance import FTS, BTree, MatchQuery, lancedb
 from .words import asked
 
 log = logging.getLogger(__name__)

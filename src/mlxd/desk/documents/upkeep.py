@@ -4,15 +4,18 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from lancedb.index import IvfRq
+from mlxd.machine.process import die_with_parent
 
 from .index import ROWS_FOR_VECTOR_INDEX, open_table
+from .lance import IvfRq
 
 # A search that began before a change may still read what it changed.
 KEEP_OLD = timedelta(minutes=2)
 
 
 def main() -> None:
+    # The next desk must not find somebody else at work on its index.
+    die_with_parent()
     table = open_table(Path(sys.argv[1]), shared=True)
     table.optimize(cleanup_older_than=KEEP_OLD)
     if "vector" not in table.schema.names:
