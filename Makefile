@@ -1,6 +1,9 @@
 UV := scripts/uv
 RUN := $(UV) run --frozen
 .DEFAULT_GOAL := help
+# A service starts several processes, and the tests start hundreds. Without kept bytecode each would
+# compile its libraries anew, which takes longer than all else that a start does.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
