@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 import uvicorn
+from tests.processes import PATIENCE_S
 
 from mlxd.gateway.app import create_app
 from mlxd.gateway.config import uvicorn_config
@@ -67,7 +68,8 @@ async def serving(
         task = asyncio.create_task(running.serve())
         await running.up.wait()
         port = running.servers[0].sockets[0].getsockname()[1]
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        url = f"http://127.0.0.1:{port}"
+        async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
             yield Gateway(service, port, client)
         await Raw.close_all()
         running.should_exit = True

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tests.processes import PATIENCE_S
+
 
 @dataclass
 class Answer:
@@ -43,7 +45,7 @@ class Raw:
             head += f"content-length: {len(body)}\r\n"
         await self.send(head.encode("latin-1") + b"\r\n" + body)
 
-    async def answer(self, seconds: float = 10) -> Answer:
+    async def answer(self, seconds: float = PATIENCE_S) -> Answer:
         async with asyncio.timeout(seconds):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             status = int(head.split(" ", 2)[1])
@@ -51,7 +53,7 @@ class Raw:
             body = await self.reader.readexactly(int(length[0].split(":")[1])) if length else b""
         return Answer(status, head, body)
 
-    async def ended(self, seconds: float = 10) -> bool:
+    async def ended(self, seconds: float = PATIENCE_S) -> bool:
         """The server closes; whatever it still says is dropped."""
         async with asyncio.timeout(seconds):
             try:

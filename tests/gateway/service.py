@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+from tests.processes import PATIENCE_S
 
 from mlxd import wire
 from mlxd.supervisor.contract import (
@@ -144,7 +145,7 @@ class FakeService:
 
     async def idle(self) -> None:
         """Until the engine says that it runs nothing."""
-        async with asyncio.timeout(5), self.progressed:
+        async with asyncio.timeout(PATIENCE_S), self.progressed:
             await self.progressed.wait_for(lambda: self.running == 0 and not self._streams)
 
     # What the gateway asks for.

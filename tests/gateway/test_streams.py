@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.processes import PATIENCE_S
 
 from mlxd import wire
 from mlxd.settings import ServerSettings
@@ -160,7 +161,7 @@ async def test_a_client_that_leaves_is_cancelled_in_the_engine(
     before, cancelled = len(service.submitted), len(service.cancelled)
     raw = await Raw.open(gateway.port)
     await raw.post(request(prompt, stream=stream, n=n))
-    async with asyncio.timeout(5), service.progressed:
+    async with asyncio.timeout(PATIENCE_S), service.progressed:
         await service.progressed.wait_for(lambda: service.running == n)
     if first:
         assert b"assistant" in await raw.reader.readuntil(b"\n\n")
@@ -184,7 +185,7 @@ async def test_a_client_that_stops_reading_is_given_up(monkeypatch: pytest.Monke
         raw = await Raw.open(gateway.port)
         raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await raw.post(request("[[tokens 200000]]", stream=True))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await gateway.service.cancel_seen.wait()
         raw.abort()
         await gateway.still_works()
