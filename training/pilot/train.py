@@ -187,7 +187,7 @@ class Trainer:
         losses = F.cross_entropy(
             logits.view(-1, logits.shape[-1]), targets.reshape(-1).long(), reduction="none"
         )
-        return (losses * weights.reshape(-1)).sum() / weights.sum()
+        return (losses * weights.reshape(-1)).sum() / weights.sum().clamp_min(1.0)
 
     def text_loss(self, batch: dict[str, Tensor]) -> Tensor:
         blocks = self.device.type == "cuda" and self.a.compile
