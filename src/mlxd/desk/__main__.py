@@ -1,3 +1,7 @@
-from .process import main
+from .lifeline import hold
 
-main()
+lifeline, config = hold()
+
+from .process import main  # noqa: E402 - what it imports takes seconds
+
+main(lifeline, config)

@@ -1,6 +1,5 @@
-"""The desk as a process: its configuration comes over the lifeline, and it ends with it."""
+"""The desk as a process."""
 
-import argparse
 import asyncio
 import contextlib
 import fcntl
@@ -9,19 +8,16 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import msgspec
 import uvicorn
 
-from mlxd.machine.process import die_with_parent
-
 from .app import Desk
-from .config import Config, read
+from .config import Config
+from .lifeline import Lifeline
 
 log = logging.getLogger("mlxd.desk")
 
@@ -32,36 +28,6 @@ GRACE_S = 2
 # For the desk of a service that was ended just now.
 LOCK_S = 10.0
 LOCK_LOOK_S = 0.1
-
-
-class Lifeline:
-    """Our end of the socket pair. When it ends, so do we, whatever else is going on."""
-
-    def __init__(self, fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
-        self._lock = threading.Lock()
-        self._file = self._socket.makefile("rb")
-
-    def configuration(self) -> Config:
-        line = self._file.readline()
-        if not line:
-            sys.exit("the gateway ended before it said anything")
-        return read(line)
-
-    def say(self, **what: object) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            self._socket.sendall(msgspec.json.encode(what) + b"\n")
-
-    def watch(self) -> None:
-        """From a thread of its own, so that nothing can hold it up."""
-        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
-
-    def _watch(self) -> None:
-        while line := self._file.readline():
-            if line == b"stop\n":
-                os.kill(os.getpid(), signal.SIGTERM)
-        # Without a gateway there are no models and nobody to answer; what was done is written down.
-        os._exit(0)
 
 
 class _Server(uvicorn.Server):
@@ -76,19 +42,13 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="mlxd.desk")
-    parser.add_argument("--fd", type=int, required=True, help="the lifeline to the gateway")
-    lifeline = Lifeline(parser.parse_args().fd)
-    die_with_parent()
-    config = lifeline.configuration()
+def main(lifeline: Lifeline, config: Config) -> None:
     logging.basicConfig(
         level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     # Each request to a model would be a line.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    lifeline.watch()
     held = _alone(config)
     asyncio.run(_serve(config, lifeline))
     logging.shutdown()
