@@ -173,7 +173,11 @@ class Tool:
 
 
 def join_name(rng: random.Random, parts: list[str]) -> str:
-    flat = [piece for part in parts for piece in part.replace("-", " ").split()]
+    flat = [
+        "".join(c for c in piece if c.isalnum())
+        for part in parts
+        for piece in part.replace("-", " ").split()
+    ]
     style = rng.random()
     if style < 0.65:
         return "_".join(flat).lower()
