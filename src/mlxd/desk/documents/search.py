@@ -16,8 +16,10 @@ from .store import Store, document_tags, documents, parents
 from .vectors import Vectoriser
 from .words import asked, words
 
-# Of each ranking.
-CANDIDATES = 100
+# Of each ranking: at least so many, and several for each result, as passages of one parent are one.
+# Most of a search's time goes into fetching them.
+CANDIDATES = 50
+CANDIDATES_A_RESULT = 3
 # How much the first ranks count more than later ones; the usual constant.
 RRF = 60
 MOST_RESULTS = 100
@@ -47,31 +49,52 @@ class Search:
     async def find(self, question: Question) -> dict[str, Any]:
         began = time.monotonic()
         _check(question)
-        vector, note = await self._vectoriser.of_question(question.query)
         for _ in range(TRIES):
-            results = await asyncio.to_thread(self._results, question, vector)
+            results, hybrid, note = await self._look(question)
             if results is not None:
                 break
         return {
             "query": question.query,
-            "mode": "text" if vector is None else "hybrid",
+            "mode": "hybrid" if hybrid else "text",
             "notes": [note] if note else [],
             "results": results or [],
             "seconds": round(time.monotonic() - began, 4),
         }
 
-    def _results(
-        self, question: Question, vector: list[float] | None
-    ) -> list[dict[str, Any]] | None:
-        """None when what was found was replaced before it could be shown."""
-        where = self._where(question)
+    async def _look(
+        self, question: Question
+    ) -> tuple[list[dict[str, Any]] | None, bool, str | None]:
+        """Results, whether vectors had a part in them, and why not. No results when what was
+        found was replaced before it could be shown."""
+        where = await asyncio.to_thread(self._where, question)
+        # Words are looked up while a model makes the question's vector.
+        by_words, (by_vector, hybrid, note) = await asyncio.gather(
+            self._by_words(question, where), self._by_vector(question, where)
+        )
+        results = await asyncio.to_thread(self._results, question, by_words, by_vector)
+        return results, hybrid, note
+
+    async def _by_words(self, question: Question, where: str | bool) -> list[Hit]:
         if where is False:
             return []
-        condition = where if isinstance(where, str) else None
-        by_words = self._index.by_words(question.query, CANDIDATES, condition)
-        by_vector = (
-            self._index.by_vector(vector, CANDIDATES, condition) if vector is not None else []
+        most = _candidates(question)
+        return await asyncio.to_thread(
+            self._index.by_words, question.query, most, _condition(where)
         )
+
+    async def _by_vector(
+        self, question: Question, where: str | bool
+    ) -> tuple[list[Hit], bool, str | None]:
+        vector, note = await self._vectoriser.of_question(question.query)
+        if vector is None or where is False:
+            return [], vector is not None, note
+        most = _candidates(question)
+        hits = await asyncio.to_thread(self._index.by_vector, vector, most, _condition(where))
+        return hits, True, note
+
+    def _results(
+        self, question: Question, by_words: Sequence[Hit], by_vector: Sequence[Hit]
+    ) -> list[dict[str, Any]] | None:
         ranked = fused([by_words, by_vector])
         best: dict[str, tuple[float, Hit]] = {}
         for score, hit in ranked:
@@ -143,6 +166,14 @@ class Search:
         if len(rows) < len(wanted):
             return None
         return {row["id"]: _result(dict(row), tags.get(row["document"], [])) for row in rows}
+
+
+def _candidates(question: Question) -> int:
+    return max(CANDIDATES, CANDIDATES_A_RESULT * question.limit)
+
+
+def _condition(where: str | bool) -> str | None:
+    return where if isinstance(where, str) else None
 
 
 def _result(row: dict[str, Any], tags: list[str]) -> dict[str, Any]:
