@@ -33,7 +33,7 @@ def test_parts_come_together_again(run: Path, tmp_path: Path) -> None:
     assert len(list(out.iterdir())) <= 8
     assert all(f.stat().st_size <= 16 << 20 for f in out.iterdir())
     assert len(json.loads((out / "weights.json").read_text())["parts"]) > 1
-    remote.fetch(out, home, tmp_path / "start.safetensors")
+    remote.fetch(out, home)
     assert (home / "weights.safetensors").read_bytes() == (run / "weights.safetensors").read_bytes()
     assert (home / "log.txt").read_text() == "step 1234\n"
 
@@ -45,14 +45,15 @@ def test_a_part_of_an_older_set_is_noticed(run: Path, tmp_path: Path) -> None:
     part[100] ^= 1
     (out / "weights.1").write_bytes(part)
     with pytest.raises(SystemExit, match=r"weights\.1"):
-        remote.fetch(out, home, tmp_path / "start.safetensors")
+        remote.fetch(out, home)
     assert not (home / "weights.safetensors").exists()
 
 
 def test_what_travels_back_is_half_as_large_and_close(run: Path, tmp_path: Path) -> None:
-    out, start = tmp_path / "out", tmp_path / "start.safetensors"
+    out, home = tmp_path / "out", tmp_path / "home"
     remote.hand_over(run, out)
-    remote.fetch(out, tmp_path / "home", start)
+    remote.fetch(out, home)
+    start = home / "start.safetensors"
     assert start.stat().st_size < 0.52 * (run / "weights.safetensors").stat().st_size
     small, told = mx.load(str(start), return_metadata=True)  # type: ignore[misc]
     assert told["step"] == "1234"

@@ -7,9 +7,9 @@ The first `work` copies code and fonts aside and starts a keeper in a session of
 outlives the call and starts the training again whenever it ends before its time. Every `work` waits
 until its own seconds are nearly over and leaves the newest weights in parts, with their checksums, in
 --out; the call after the end of the schedule leaves the final ones and the scores. On a machine that
-knows nothing of the run (the last one is gone) it begins from .pilot/start.safetensors, which `fetch`
-writes, at the point of the schedule where those weights were saved. Standard library only, but for
-`fetch`, which needs NumPy.
+knows nothing of the run (the last one is gone) it begins from .pilot/start.safetensors, where that is
+there, at the point of the schedule where those weights were saved: `fetch` makes such a file of what
+came back. Standard library only, but for `fetch`, which needs NumPy.
 """
 
 import argparse
@@ -218,7 +218,7 @@ def hand_over(run: Path, out: Path) -> None:
 # --- at home
 
 
-def fetch(folder: Path, target: Path, start: Path) -> None:
+def fetch(folder: Path, target: Path) -> None:
     """Puts the parts together, checks them, and writes the weights from which to go on elsewhere."""
     told = json.loads((folder / "weights.json").read_text())
     whole = b""
@@ -236,7 +236,7 @@ def fetch(folder: Path, target: Path, start: Path) -> None:
     for name in ("log.txt", "scores.jsonl"):
         if (folder / name).exists():
             shutil.copy(folder / name, target / name)
-    start.parent.mkdir(parents=True, exist_ok=True)
+    start = target / START.name
     size, where = _in_eight_bits(target / FIRST_WEIGHTS, start)
     print(
         f"{target / FIRST_WEIGHTS}: {len(whole) / 2**20:.1f} MiB, {where}, "
@@ -294,10 +294,9 @@ def main() -> int:
     home = verbs.add_parser("fetch", help="what a call brought back")
     home.add_argument("folder", type=Path)
     home.add_argument("--target", type=Path, default=Path("runs/pilot"))
-    home.add_argument("--start", type=Path, default=START)
     a = parser.parse_args()
     if a.verb == "fetch":
-        fetch(a.folder, a.target, a.start)
+        fetch(a.folder, a.target)
         return 0
     if a.verb == "keep":
         keep(a.run, float((a.run / "until").read_text()), a.more)
