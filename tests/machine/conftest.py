@@ -13,7 +13,7 @@ Run = Callable[..., str]
 def python(tmp_path: Path) -> Run:
     """Run a script in a fresh interpreter, with a cache folder of its own; gives what it prints."""
 
-    def run(script: str, *, timeout: float = 60, **env: str) -> str:
+    def run(script: str, *, timeout: float = 300, **env: str) -> str:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLX", "OPENBLAS"))}
         clean |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)} | env
         done = subprocess.run(

@@ -103,18 +103,20 @@ def _open(path: str, origin: str, threads: int) -> Blas:
     own, taken = symbol_owner(GEMM, private), symbol_owner(GEMM)
     if own is None or taken not in (None, own):
         raise OSError(f"{GEMM} already comes from {taken}, loaded before {path}")
-    kernels = _put_kernels_before(private, threads)
+    kernels = _put_kernels_before(name, private, threads)
     ctypes.CDLL(path, mode=os.RTLD_GLOBAL | os.RTLD_NOW)
     return Blas(name, own, origin, threads, kernels)
 
 
-def _put_kernels_before(blas: ctypes.CDLL, threads: int) -> str:
+def _put_kernels_before(name: str, blas: ctypes.CDLL, threads: int) -> str:
     gemm = ctypes.cast(blas.cblas_sgemm, ctypes.c_void_p).value
     assert gemm is not None
     try:
         open_kernels(gemm, threads)
     except (CannotMake, OSError) as error:
         return f"without mlxd's own products, so decoding is slower: {error}"
+    # The cores are shared out by ours, which do not wait for one that another process has.
+    _limit_threads(name, blas, 1)
     return "mlxd's own products for few rows and packed weights"
 
 

@@ -1,4 +1,4 @@
-"""Our own matrix products for a CPU: built from native/products.c where there is a compiler.
+"""Our own matrix products for a CPU: built from native/*.c where there is a compiler.
 
 A BLAS is made for large matrices. For the few rows of a decode step it copies the whole weight
 before it multiplies, and it knows float32 only. These read each weight once, in the bits that the
@@ -17,11 +17,20 @@ from pathlib import Path
 
 from .kept import CannotMake, kept_library
 
-SOURCE = Path(__file__).with_name("native") / "products.c"
+NATIVE = Path(__file__).with_name("native")
+SOURCES = [str(NATIVE / name) for name in ("products.c", "kernels.c", "pool.c")]
 # GCC's vector extensions are used; other compilers have only a part of them.
 COMPILER = "gcc"
 # No -ffast-math: with it GCC changes how the whole process treats tiny numbers.
-FLAGS = ("-std=gnu11", "-O2", "-march=native", "-fPIC", "-shared", "-pthread")
+FLAGS = (
+    "-std=gnu11",
+    "-O2",
+    "-march=native",
+    "-fPIC",
+    "-shared",
+    "-pthread",
+    "-fvisibility=hidden",
+)
 # It takes 2.5 s on a quiet core; a start must not hang on a broken compiler.
 TIMEOUT_S = 60.0
 # How long a helper thread looks for more work before it sleeps. Between two products of a layer
@@ -80,11 +89,11 @@ def _cpu() -> str:
 
 
 def _build(compiler: str, target: Path) -> None:
-    command = [compiler, *FLAGS, str(SOURCE), "-o", str(target)]
+    command = [compiler, *FLAGS, *SOURCES, "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        raise CannotMake(f"{compiler} can't build {SOURCE.name}: {lines[0]}")
+        raise CannotMake(f"{compiler} can't build mlxd's own products: {lines[0]}")
 
 
 def open_kernels(blas_gemm: int, threads: int) -> Kernels:
@@ -96,7 +105,9 @@ def open_kernels(blas_gemm: int, threads: int) -> Kernels:
     compiler = shutil.which(COMPILER)
     if compiler is None:
         raise CannotMake(f"there is no {COMPILER} on PATH")
-    key = hashlib.sha256(SOURCE.read_bytes())
+    key = hashlib.sha256()
+    for file in sorted(NATIVE.glob("*.[ch]")):
+        key.update(file.read_bytes())
     key.update(f"{compiler} {FLAGS} {_cpu()}".encode())
     name = f"libmlxd-products-{key.hexdigest()[:16]}.so"
     with kept_library(name, partial(_build, compiler)) as path:
