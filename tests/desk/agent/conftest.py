@@ -11,6 +11,7 @@ from .npm import Client
 from .upstream import Upstream
 
 FOREIGN = """\
+import os
 from mcp.server.mcpserver import MCPServer
 
 server = MCPServer("numbers")
@@ -21,8 +22,16 @@ def double(number: int) -> int:
     return 2 * number
 
 
+@server.tool()
+def die() -> int:
+    os._exit(3)
+
+
 server.run()
 """
+
+
+NO_SERVERS: dict[str, object] = {"mcpServers": {}}
 
 
 @pytest.fixture(scope="package")
@@ -35,14 +44,11 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Service]:
     """`pilot` answers; `endless`, of random weights, does not stop; the far ones do as they are
-    called. One of the two servers of tools works."""
+    called."""
     models = tmp_path_factory.mktemp("models")
     write_model(models / "endless", SHAPES["tiny"])
-    (models / "foreign.py").write_text(FOREIGN)
-    good = {"command": sys.executable, "args": [str(models / "foreign.py")]}
-    broken = {"command": sys.executable, "args": ["-c", "raise SystemExit('broken')"]}
-    config = models / "mcp.json"
-    config.write_text(json.dumps({"mcpServers": {"numbers": good, "broken": broken}}))
+    config = tmp_path_factory.getbasetemp() / "mcp.json"
+    config.write_text(json.dumps(NO_SERVERS))
     environment = {
         "MLXD_REMOTES": upstream.setting(),
         "MLXD_AGENT_MCP_CONFIG": str(config),
@@ -53,6 +59,18 @@ def service(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Ite
     made = Service([Path("pilot"), models / "endless"], home, environment)
     yield made
     made.close()
+
+
+@pytest.fixture
+def foreign_tools(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Iterator[None]:
+    """Two servers of tools, of which one works: for some tests alone, as each turn starts them."""
+    base = tmp_path_factory.getbasetemp()
+    (base / "foreign.py").write_text(FOREIGN)
+    good = {"command": sys.executable, "args": [str(base / "foreign.py")]}
+    broken = {"command": sys.executable, "args": ["-c", "raise SystemExit('broken')"]}
+    (base / "mcp.json").write_text(json.dumps({"mcpServers": {"numbers": good, "broken": broken}}))
+    yield
+    (base / "mcp.json").write_text(json.dumps(NO_SERVERS))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The npm client in a process of its own, as an application uses it."""
 
 import json
+import select
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,10 @@ class Client:
         assert self._process.stdout is not None
         made: dict[str, Any] = json.loads(self._process.stdout.readline())
         return made
+
+    def over(self) -> bool:
+        """Whether the turn that was begun has ended."""
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def say(self, text: str, **more: Any) -> dict[str, Any]:
         self.begin(text=text, **more)
@@ -72,3 +77,19 @@ def _plain(part: dict[str, Any]) -> dict[str, Any]:
 
 def said(message: dict[str, Any]) -> str:
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
+
+
+def parsed(*bodies: str) -> Any:
+    """What the client makes of recorded streams: one of one, otherwise a list."""
+    if NODE is None or not (WEB / "node_modules/ai").is_dir():
+        pytest.skip("node or the npm client is not installed: make web")
+    done = subprocess.run(
+        [NODE, str(WEB / "tests/parse.mjs")],
+        input="".join(json.dumps({"body": body}) + "\n" for body in bodies),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    made = [json.loads(line) for line in done.stdout.splitlines()]
+    return made[0] if len(bodies) == 1 else made

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from PIL import Image
 from tests.judges.service import Service
+from tests.processes import beneath
 
 from mlxd.smoke.nonce import Nonces
 
@@ -120,16 +121,7 @@ def test_a_tool_that_is_called_wrongly_is_told_so(service: Service, client: Begi
     same(service, talk, held)
 
 
-def test_a_turn_ends_at_its_steps(service: Service, client: Begin, upstream: Upstream) -> None:
-    talk = client()
-    before = len(upstream.asked)
-    held = talk.say("On and on", **model("far-loops"))
-    assert held["status"] == "error"
-    assert "limit" in held["error"]
-    assert len(upstream.asked) - before == 4
-    same(service, talk, held)
-
-
+@pytest.mark.usefixtures("foreign_tools")
 def test_tools_of_another_server_are_used_and_a_broken_one_left_out(
     service: Service, client: Begin
 ) -> None:
@@ -137,6 +129,20 @@ def test_tools_of_another_server_are_used_and_a_broken_one_left_out(
     held = talk.say("Twice 21?", **model("far-foreign"))
     assert "42" in said(held["messages"][1])
     same(service, talk, held)
+
+
+@pytest.mark.usefixtures("foreign_tools")
+def test_a_server_of_tools_that_dies_under_a_call_leaves_no_client_waiting(
+    service: Service, client: Begin
+) -> None:
+    talk = client()
+    held = talk.say("Kill it", **model("far-kills"))
+    (tool,) = [part for part in held["messages"][1]["parts"] if part["type"].startswith("tool-")]
+    assert tool["state"] == "output-error"
+    assert held["status"] in ("ready", "error")
+    same(service, talk, held)
+    held = talk.say("Twice 21?", **model("far-foreign"))
+    assert "42" in said(held["messages"][-1])
 
 
 @pytest.mark.parametrize(
@@ -164,15 +170,42 @@ def test_what_can_not_be_answered_is_one_error_and_an_end(
     same(service, talk, held)
 
 
-def test_stop_frees_the_engine(service: Service, client: Begin) -> None:
+def test_stop_ends_the_turn_and_keeps_what_was_said(service: Service, client: Begin) -> None:
     talk = client()
     held = talk.say("On and on", stopAfter=200, **model("endless"))
-    service.eventually(lambda: service.engines()["endless"]["running"] == 0, 5)
+    service.released()
     assert held["status"] == "ready"
-    service.eventually(lambda: len(kept(service, talk.id)) == 2, 5)
+    service.eventually(lambda: len(kept(service, talk.id)) == 2)
     held = talk.say("Enough", **model("far-says"))
     assert len(held["messages"]) == 4
     same(service, talk, held)
+
+
+# Of 40,960 that the context holds. A step of this model takes a millisecond, and the thread that
+# reads the news has to get its turn on a busy machine.
+STEPS_AFTER_STOP = 200
+
+
+def test_stop_frees_the_engine_within_steps(service: Service) -> None:
+    """By the engine's own count. It is held still while the news of the stop comes to its door, so
+    that how busy the machine is between does not matter; then it runs on."""
+    service.released()
+    body = ask("Go on", "stopped", model="endless", settings={"temperature": 1.0})
+    before = service.engines()["endless"]
+    with service.http.stream("POST", "/chat/agent-stream", json=body) as response:
+        told = (line for line in response.iter_lines() if "text-delta" in line)
+        next(told)
+        os.kill(before["pid"], signal.SIGSTOP)
+    try:
+        service.eventually(lambda: service.engines()["endless"]["running"] == 0)
+        held = service.engines()["endless"]["tokens_out"] - before["tokens_out"]
+    finally:
+        os.kill(before["pid"], signal.SIGCONT)
+    service.released()
+    after = service.engines()["endless"]
+    assert after["pid"] == before["pid"]
+    prompt = after["progress"]["steps"] - before["progress"]["steps"] - held
+    assert 0 < prompt < STEPS_AFTER_STOP
 
 
 def test_stop_closes_the_connection_to_a_server_elsewhere(
@@ -180,7 +213,7 @@ def test_stop_closes_the_connection_to_a_server_elsewhere(
 ) -> None:
     talk = client()
     talk.say("On and on", stopAfter=100, **model("far-endless"))
-    service.eventually(lambda: upstream.streaming == 0, 5)
+    service.eventually(lambda: upstream.streaming == 0)
 
 
 def test_an_answer_outlives_its_engine(service: Service, client: Begin) -> None:
@@ -198,6 +231,33 @@ def test_an_answer_outlives_its_engine(service: Service, client: Begin) -> None:
     assert held["status"] == "ready"
     assert said(held["messages"][1]) == said(whole["messages"][1])
     same(service, talk, held)
+
+
+def test_an_engine_that_dies_again_and_again_is_one_error_and_an_end(
+    service: Service, client: Begin
+) -> None:
+    talk = client()
+    talk.begin(text="Go on", **model("endless"))
+    dead: set[int] = set()
+    for _ in range(3):
+        service.eventually(lambda: _answers(service, dead) or talk.over())
+        if talk.over():
+            break
+        pid = service.engines()["endless"]["pid"]
+        dead.add(pid)
+        os.kill(pid, signal.SIGKILL)
+    held = talk.held()
+    assert held["status"] == "error"
+    assert "engines died" in held["error"]
+    same(service, talk, held)
+    service.http.post("/engines/endless/start").raise_for_status()
+    service.eventually(lambda: service.engines()["endless"]["state"] == "ready")
+
+
+def _answers(service: Service, dead: set[int]) -> bool:
+    engine = service.engines()["endless"]
+    alive = engine["state"] == "ready" and engine["pid"] not in dead
+    return alive and engine["progress"]["phase"] == "decoding"
 
 
 def test_the_newest_of_a_long_history_is_what_the_model_gets(
@@ -256,8 +316,7 @@ def picture() -> dict[str, str]:
 
 
 def _desk(service: Service) -> psutil.Process:
-    children = psutil.Process(service.process.pid).children(recursive=True)
-    return next(one for one in children if "mlxd.desk" in " ".join(one.cmdline()))
+    return next(iter(beneath(service.process.pid, "mlxd.desk")))
 
 
 def test_a_desk_that_dies_in_mid_answer_leaves_no_client_waiting(
@@ -381,4 +440,4 @@ def test_clients_that_leave_at_once_hold_nothing(service: Service) -> None:
             http.stream("POST", "/chat/agent-stream", json={**body, "id": f"gone-{n}"}),
         ):
             pass
-    service.eventually(lambda: service.engines()["endless"]["running"] == 0, 10)
+    service.released()

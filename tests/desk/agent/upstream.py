@@ -110,6 +110,14 @@ def _foreign(body: dict[str, Any]) -> Iterator[Chunk]:
         yield from text("It is ", results(body)[0])
 
 
+def _kills(body: dict[str, Any]) -> Iterator[Chunk]:
+    if not results(body):
+        there = [tool["function"]["name"] for tool in body.get("tools", [])]
+        yield from call(next(name for name in there if name.endswith("die")))
+    else:
+        yield from text("It is gone.")
+
+
 def _endless(body: dict[str, Any]) -> Iterator[Chunk]:
     for n in range(ENDLESS_WORDS):
         yield {"content": f"{n} "}
@@ -123,6 +131,7 @@ MODELS: dict[str, Callable[[dict[str, Any]], Iterator[Chunk]]] = {
     "loops": _loops,
     "wrong-call": _wrong_call,
     "foreign": _foreign,
+    "kills": _kills,
     "endless": _endless,
     "fails": _says,
     "breaks": _says,

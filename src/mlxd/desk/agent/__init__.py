@@ -1,7 +1,10 @@
 """The agent: conversations with the models of this machine, and tools over its documents."""
 
 import asyncio
+import contextlib
 import importlib
+import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,15 +40,16 @@ class Agent:
     ) -> None:
         self._given = gateway, token, settings
         self._sessions = Sessions(folder / "sessions.db")
-        self._turning: Turning | None = None
+        self._turning: asyncio.Future[Turning] | None = None
 
     async def __aenter__(self) -> "Agent":
         await self._sessions.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._turning is not None:
-            await self._turning.aclose()
+        made = self._turning
+        if made is not None and made.done() and made.exception() is None:
+            await made.result().aclose()
         await self._sessions.__aexit__()
 
     def routes(self) -> list[Route]:
@@ -60,15 +64,32 @@ class Agent:
         ]
 
     async def turn(self, request: Request) -> Response:
+        turning = await asyncio.shield(self._prepared())
+        return await turning.answer(request)
+
+    def _prepared(self) -> "asyncio.Future[Turning]":
+        """Seconds and 100 MB of libraries, which documents alone don't need. In a thread that an
+        end of the process does not wait for."""
         if self._turning is None:
-            # Seconds and 100 MB of libraries, which documents alone don't need.
-            module = await asyncio.to_thread(importlib.import_module, f"{__name__}.turning")
-            self._turning = self._turning or module.Turning(*self._given, self._sessions)
-        return await self._turning.answer(request)
+            loop = asyncio.get_running_loop()
+            self._turning = made = loop.create_future()
+            threading.Thread(target=self._prepare, args=(loop, made), daemon=True).start()
+        return self._turning
+
+    def _prepare(self, loop: asyncio.AbstractEventLoop, made: "asyncio.Future[Turning]") -> None:
+        try:
+            module = importlib.import_module(f"{__name__}.turning")
+            give = partial(made.set_result, module.Turning(*self._given, self._sessions))
+        except Exception as error:  # noqa: BLE001 - whatever it is, each turn is told
+            give = partial(made.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(give)
 
     # --- sessions ------------------------------------------------------------------------------
 
     async def listing(self, request: Request) -> Response:
+        # Who looks at conversations goes on with one, and shall not wait for libraries then.
+        self._prepared()
         found = await self._sessions.find(request.query_params.get("q", ""))
         return answer({"sessions": found})
 

@@ -3,13 +3,21 @@ part where there is no answer, and kept as far as it came."""
 
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal
 
 import httpx2
-from pydantic_ai import ModelHTTPError, RunCancelled, UnexpectedModelBehavior, UsageLimitExceeded
+from pydantic_ai import (
+    AgentRunResultEvent,
+    ModelHTTPError,
+    RunCancelled,
+    RunTimedOut,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+)
 from pydantic_ai.ui.vercel_ai import VercelAIAdapter
-from pydantic_ai.ui.vercel_ai.response_types import BaseChunk
+from pydantic_ai.ui.vercel_ai.response_types import BaseChunk, MessageMetadataChunk
 
 from .building import Answer
 from .turn import Lacking
@@ -39,8 +47,11 @@ async def stream(
     """Lines to send. The answer is kept before the end mark goes out, so that who sees the end
     finds it, and also when the client leaves in the middle."""
     kept = False
+    plain = _Plainly(events)
     try:
-        async for chunk in adapter.transform_stream(_plainly(events)):
+        async for chunk in adapter.transform_stream(plain.events()):
+            if isinstance(chunk, MessageMetadataChunk):
+                chunk.message_metadata["mlxd"] = plain.cost
             made = _json(chunk)
             if made is None:
                 kept = True
@@ -53,17 +64,39 @@ async def stream(
             await keep(answer)
 
 
-async def _plainly(events: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """The same events; a fault in words that can be shown."""
-    try:
-        async for event in events:
-            yield event
-    except RunCancelled:
-        raise
-    except Exception as error:  # whatever it is, the client gets one valid error part
-        if not isinstance(error, ModelHTTPError | Lacking | UsageLimitExceeded):
-            log.warning("a turn failed", exc_info=error)
-        raise Told(_explained(error)) from error
+class _Plainly:
+    """The same events; a fault in words that can be shown. `cost`: what a whole answer took."""
+
+    def __init__(self, events: AsyncIterator[Any]) -> None:
+        self._events = events
+        self.cost: dict[str, Any] = {}
+
+    async def events(self) -> AsyncIterator[Any]:
+        began = time.monotonic()
+        try:
+            async for event in self._events:
+                if isinstance(event, AgentRunResultEvent):
+                    self.cost = _cost(event, time.monotonic() - began)
+                yield event
+        except RunTimedOut as error:
+            # A client would take the end of a run for a stop of its own.
+            raise Told(_explained(error)) from error
+        except RunCancelled:
+            raise
+        except Exception as error:  # whatever it is, the client gets one valid error part
+            if not isinstance(error, ModelHTTPError | Lacking | UsageLimitExceeded):
+                log.warning("a turn failed", exc_info=error)
+            raise Told(_explained(error)) from error
+
+
+def _cost(event: AgentRunResultEvent[Any], seconds: float) -> dict[str, Any]:
+    response, usage = event.result.response, event.result.usage
+    return {
+        "model": response.model_name,
+        "finish": response.finish_reason,
+        "tokens": usage.output_tokens,
+        "seconds": round(seconds, 3),
+    }
 
 
 def _explained(error: Exception) -> str:
@@ -72,6 +105,8 @@ def _explained(error: Exception) -> str:
         return str(body.get("message") or body) if isinstance(body, dict) else str(body or error)
     if isinstance(error, UsageLimitExceeded):
         return f"The turn was ended at its limit: {error}"
+    if isinstance(error, RunTimedOut):
+        return "The turn was ended at its limit: it took longer than the setting agent.seconds."
     if isinstance(error, UnexpectedModelBehavior):
         return f"The model did not go on: {error}"
     if isinstance(error, httpx2.TransportError):

@@ -70,6 +70,9 @@ class Turns:
             max_retries=0,
         )
         self._settings = settings
+        self._provider = OpenAIProvider(openai_client=self._openai)
+        # What is imported only here takes a second, which the first answer need not wait for.
+        self._model("")
         self.agent = Agent(deps_type=Reach, instructions=settings.instructions)
 
     async def aclose(self) -> None:
@@ -112,6 +115,9 @@ class Turns:
         context = card["context_length"] or self._settings.context
         return Chosen(name, context, "tool_use" in card["capabilities"])
 
+    def _model(self, name: str) -> OpenAIChatModel:
+        return OpenAIChatModel(name, provider=self._provider, profile=PROFILE)
+
     async def _asked(self, path: str) -> Any:
         response = await self._service.get(path)
         if not response.is_success:
@@ -129,11 +135,10 @@ class Turns:
         self, messages: list[ModelMessage], chosen: Chosen, sampling: Sampling, more: Toolsets
     ) -> AsyncIterator[Any]:
         settings = self._settings
-        provider = OpenAIProvider(openai_client=self._openai)
         given = {k: v for k, v in msgspec.structs.asdict(sampling).items() if v is not None}
         async with self.agent.run_stream_events(
             message_history=messages,
-            model=OpenAIChatModel(chosen.name, provider=provider, profile=PROFILE),
+            model=self._model(chosen.name),
             deps=Reach(self._service, settings.tool_characters),
             model_settings=OpenAIChatModelSettings(**given),  # type: ignore[typeddict-item]
             usage_limits=UsageLimits(
