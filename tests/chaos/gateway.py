@@ -14,7 +14,7 @@ policy.TERM_GRACE_S = 0.5
 policy.STALL_TERM_S = 0.3
 # Long enough for a heartbeat of 0.1 s on a machine that has other things to do.
 pulse.DEFAULT_LIMITS = pulse.Limits(
-    starting=10.0, loading=2.0, warming=2.0, idle=2.0, step_floor=2.0, lost=3.0
+    starting=10.0, loading=3.0, warming=3.0, idle=3.0, step_floor=3.0, lost=4.0
 )
 
 import mlxd.cli  # noqa: E402 - what it imports takes the limits as they are then

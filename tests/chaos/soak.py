@@ -54,7 +54,7 @@ EXCUSES = {
     r"The engine of . failed": "deaths",
 }
 # What was decided so long before a request came may still be coming about: a drain, a stall.
-AFTERMATH_S = 8.0
+AFTERMATH_S = 10.0
 
 
 @dataclass

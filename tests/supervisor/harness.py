@@ -21,7 +21,8 @@ from mlxd.supervisor.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[2]
 MAIN = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.fakes.engine import main; main()"
-SHORT = Limits(starting=20.0, loading=1.0, warming=1.0, idle=1.0, step_floor=1.0, lost=2.0)
+# Long enough for a heartbeat of 0.1 s on a machine that has other things to do.
+SHORT = Limits(starting=20.0, loading=2.0, warming=2.0, idle=2.0, step_floor=2.0, lost=2.0)
 
 
 def fake(*switches: str) -> tuple[str, ...]:

@@ -1,8 +1,6 @@
 """What a client gets, whatever happens to the engine."""
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from mlxd.supervisor.contract import (
 )
 from mlxd.supervisor.policy import State
 
-from .harness import engines, read, request, supervised, until, words
+from .harness import PATIENCE_S, read, request, supervised, until, words
 
 
 async def test_the_first_request_starts_the_engine(tmp_path: Path) -> None:
@@ -26,26 +24,6 @@ async def test_the_first_request_starts_the_engine(tmp_path: Path) -> None:
         card = service.resolve("fake", needs="text")
         assert await read(service.generate(card, request("hello you"))) == "hello you"
         assert slot.state is State.READY
-
-
-async def test_twenty_first_requests_at_once_make_one_engine(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--load-seconds", "0.2") as (_, slot):
-        answers = [slot.generate(request(f"number {i}")) for i in range(20)]
-        texts = await asyncio.gather(*map(read, answers))
-        assert texts == [f"number {i}" for i in range(20)]
-        assert [t.state for t in slot.history].count(State.STARTING) == 1
-        assert len(engines()) == 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
-async def test_an_answer_goes_on_where_its_engine_was_lost(tmp_path: Path, number: int) -> None:
-    async with supervised(tmp_path, "--rate", "100") as (_, slot):
-        streams = [slot.generate(request("[[tokens 60]]")) for _ in range(3)]
-        reading = [asyncio.create_task(read(stream)) for stream in streams]
-        await until(lambda: all(len(stream.tokens) > 10 for stream in streams))
-        os.kill(slot.pid or 0, number)
-        assert await asyncio.gather(*reading) == [words(60)] * 3
-        assert slot.restarts == 1
 
 
 async def test_an_answer_goes_on_when_its_engine_only_looks_alive(tmp_path: Path) -> None:
@@ -67,17 +45,6 @@ async def test_resuming_sends_the_tokens_and_the_same_seed(tmp_path: Path) -> No
         assert isinstance(again, wire.Submit)
         assert again.sampling.seed == first.sampling.seed
         assert len(again.resume) == 20
-
-
-async def test_a_request_that_kills_two_engines_fails_and_the_others_live(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--rate", "50") as (_, slot):
-        others = [slot.generate(request("[[tokens 40]]")) for _ in range(3)]
-        reading = [asyncio.create_task(read(other)) for other in others]
-        await until(lambda: all(len(other.tokens) > 2 for other in others))
-        with pytest.raises(RequestFailed, match="engines died while they worked on this request"):
-            await read(slot.generate(request("[[tokens 9]] [[die 3]]")))
-        assert await asyncio.gather(*reading) == [words(40)] * 3
-        assert await read(slot.generate(request("still here"))) == "still here"
 
 
 @pytest.mark.parametrize("fault", ["malformed 3", "half 3", "exit 3", "stop-self 3"])
@@ -118,7 +85,7 @@ async def test_a_failed_request_says_what_the_engine_said(tmp_path: Path) -> Non
 async def test_closing_a_stream_cancels_it_in_the_engine(tmp_path: Path) -> None:
     async with supervised(tmp_path, "--rate", "50") as (_, slot):
         stream = slot.generate(request("[[tokens 100000]]"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await anext(aiter(stream))
         await stream.aclose()
         await stream.aclose()
@@ -127,7 +94,7 @@ async def test_closing_a_stream_cancels_it_in_the_engine(tmp_path: Path) -> None
 
 
 async def test_leaving_during_load_leaves_nothing(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--load-seconds", "0.2") as (_, slot):
+    async with supervised(tmp_path, "--load-seconds", "1") as (_, slot):
         stream = slot.generate(request("hello"))
         await until(lambda: slot.state is State.LOADING)
         assert stream.state.startswith("loading")
@@ -172,20 +139,8 @@ async def test_draining_lets_answers_end(tmp_path: Path) -> None:
         stream = slot.generate(request("[[tokens 30]]"))
         reading = asyncio.create_task(read(stream))
         await until(lambda: stream.tokens)
-        await service.close(drain_s=10)
+        await service.close(drain_s=PATIENCE_S)
         assert await reading == words(30)
-
-
-async def test_an_engine_lost_while_draining_comes_back_for_what_it_owes(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--rate", "100") as (_, slot):
-        stream = slot.generate(request("[[tokens 60]]"))
-        reading = asyncio.create_task(read(stream))
-        await until(lambda: len(stream.tokens) > 5)
-        slot.stop("test", drain_s=10)
-        await until(lambda: slot.state is State.DRAINING)
-        os.kill(slot.pid or 0, signal.SIGKILL)
-        assert await reading == words(60)
-        await until(lambda: slot.state is State.STOPPED)
 
 
 async def test_a_request_during_draining_is_served_by_the_next_engine(tmp_path: Path) -> None:
@@ -193,7 +148,7 @@ async def test_a_request_during_draining_is_served_by_the_next_engine(tmp_path: 
         running = slot.generate(request("[[tokens 20]]"))
         reading = asyncio.create_task(read(running))
         await until(lambda: running.tokens)
-        slot.stop("test", drain_s=10)
+        slot.stop("test", drain_s=PATIENCE_S)
         await until(lambda: slot.state is State.DRAINING)
         late = slot.generate(request("late but served"))
         assert await read(late) == "late but served"

@@ -16,25 +16,6 @@ from .harness import SHORT, engines, read, request, supervised, until, words
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
-@pytest.mark.parametrize("state", [State.STARTING, State.LOADING, State.READY])
-async def test_an_engine_lost_before_or_between_requests(
-    tmp_path: Path, state: State, number: int
-) -> None:
-    limits = Limits(starting=1.5, loading=1.0, warming=1.0, idle=1.0, step_floor=1.0)
-    async with supervised(tmp_path, "--load-seconds", "0.3", limits=limits) as (_, slot):
-        stream = None if state is State.READY else slot.generate(request("hello"))
-        slot.want("test")
-        await until(lambda: slot.state is state)
-        first = slot.pid
-        os.kill(first or 0, number)
-        if stream is not None:
-            assert await read(stream) == "hello"
-        await until(lambda: slot.state is State.READY and slot.pid != first)
-        assert len(engines()) == 1
-        assert await read(slot.generate(request("again"))) == "again"
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
 async def test_an_engine_lost_while_stopping_is_gone(tmp_path: Path, number: int) -> None:
     async with supervised(tmp_path, "--ignore-stop") as (_, slot):
         slot.want("test")
@@ -51,20 +32,6 @@ async def test_an_engine_that_hears_nothing_is_killed(tmp_path: Path) -> None:
     async with supervised(tmp_path, *switches, drain_s=0.2) as (_, slot):
         slot.want("test")
         await until(lambda: slot.state is State.READY)
-
-
-async def test_a_crash_loop_ends_in_failed_and_an_explicit_start_clears_it(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--die-loading") as (_, slot):
-        with pytest.raises(EngineUnavailable, match="SIGKILL"):
-            await read(slot.generate(request("hello")))
-        assert slot.state is State.FAILED
-        assert slot.restarts == 5
-        with pytest.raises(EngineUnavailable):
-            slot.generate(request("hello"))
-        starts = [t for t in slot.history if t.state is State.STARTING]
-        assert len(starts) == 5
-        slot.start("test")
-        await until(lambda: slot.restarts > 5)
 
 
 async def test_a_model_that_cannot_load_says_why(tmp_path: Path) -> None:

@@ -17,9 +17,7 @@ from mlxd.supervisor.opening import open_for
 from mlxd.supervisor.requests import Request
 from mlxd.supervisor.supervisor import Supervisor
 
-from .harness import read, request, supervised, until, words
-
-PATIENCE_S = 15.0
+from .harness import PATIENCE_S, read, request, supervised, until, words
 
 
 @pytest.mark.parametrize("fault", ["drop-once", "lost-once"])
@@ -57,7 +55,7 @@ async def test_one_that_is_lost_while_its_engine_drains_is_finished_by_the_next(
         stream = slot.generate(request("[[tokens 60]] [[drop-once 30]]"))
         reading = asyncio.create_task(read(stream))
         await until(lambda: stream.tokens)
-        slot.stop("test", drain_s=20)
+        slot.stop("test", drain_s=PATIENCE_S)
         assert await reading == words(60)
 
 
