@@ -28,6 +28,7 @@ SHARES: dict[str, tuple[float, Maker]] = {
     "loop": (0.02, toolcall.make_loop),
     "two_loop": (0.01, toolcall.make_two_loop),
     "idle": (0.07, _idle_tools),
+    "unrelated": (0.02, themed.unrelated),
     "json": (0.015, structured.make),
     "fields": (0.025, generic.fields),
     "people": (0.01, generic.people),

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import lexicon as lx
 from ..phrase import Example, choose, user
-from . import common, composed, generic
+from . import common, composed, generic, talk
 
 Call = tuple[str, dict[str, Any]]
 
@@ -145,9 +145,7 @@ def scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, Call]:
     arguments, parts = spoken(rng, tool)
     if said.split()[0] in ("the", "my", "our") or rng.random() < 0.75:
         said = said[0].upper() + said[1:]
-    question = said.split()[0].lower() in (
-        "do is are can could should what how who when where which why did does has was".split()
-    )
+    question = _asks(said)
     mark = rng.choice(["?", "?", "?", ""]) if question else rng.choice([".", ".", "", "!"])
     if parts and not question and rng.random() < 0.3:
         mark = ","
@@ -161,6 +159,42 @@ def scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, Call]:
     tools = [tool, *others]
     rng.shuffle(tools)
     return [t.schema() for t in tools], text.strip(), (tool.name, arguments)
+
+
+def _asks(said: str) -> bool:
+    return said.split()[0].lower() in (
+        "do is are can could should what how who when where which why did does has was will may "
+        "am what's from at".split()
+    )
+
+
+WISHES = set(
+    "keep let get put show give tell bring make take let's send drop cheer translate save cut read start switch stop "
+    "call find look don't come smile leave reserve".split()
+)
+
+
+def unrelated(rng: random.Random) -> Example:
+    """A remark on one theme while the tools are of others: talk, and no call."""
+    while True:
+        theme, *rest = rng.sample(themes(), rng.choice([2, 2, 3, 4]))
+        said = rng.choice(theme.remarks)
+        taken: set[str] = set().union(*(t.words for t in rest))
+        if not (_words(said) | theme.words) & taken and "please" not in said:
+            break
+    tools = [
+        _tool(rng, t, rng.sample(t.nouns, min(2, len(t.nouns))), rng.choice(t.verbs)).schema()
+        for t in rest
+    ]
+    text = said[0].upper() + said[1:] if rng.random() < 0.8 else said
+    question = _asks(said)
+    text += rng.choice(["?", "?", ""]) if question else rng.choice([".", ".", "", "!", "..."])
+    if rng.random() < 0.2:
+        text = f"{common.small_talk(rng)[0]} {text}"
+    wish = said.split()[0].lower() in WISHES
+    reply = talk.UNKNOWN if question else talk.CANNOT if wish else talk.HEARD
+    messages = [*common.maybe_system(rng, 0.35), user(text)]
+    return Example("talk", messages, reply, tools if rng.random() < 0.85 else None)
 
 
 def spoken(rng: random.Random, tool: composed.Tool) -> tuple[dict[str, Any], list[str]]:
