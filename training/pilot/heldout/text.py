@@ -314,7 +314,7 @@ def role(rng: random.Random) -> Example:
         )
     )
     messages = [
-        user(f"{request} {ask}"),
+        user(f"{request}{'' if request[-1] in '.?!' else '.'} {ask}"),
         chat.tool_call_message([(tool.name, arguments)]),
         {"role": "tool", "content": content},
     ]
