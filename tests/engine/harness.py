@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.processes import PATIENCE_S
 
 from mlxd.wire import (
     CallDelta,
@@ -79,7 +80,7 @@ class Engine:
         )
         theirs.close()
         self.socket = mine
-        self.socket.settimeout(60)
+        self.socket.settimeout(PATIENCE_S)
         self._stream = mine.makefile("rb")
         self._ids = itertools.count(1)
         self.answers: dict[int, Answer] = {}
@@ -101,7 +102,7 @@ class Engine:
     def receive(self) -> Up:
         header = self._stream.read(4)
         if len(header) < 4:
-            raise EOFError(f"the engine ended with {self.process.wait(10)}")
+            raise EOFError(f"the engine ended with {self.process.wait(PATIENCE_S)}")
         frame: Up = _up.decode(self._stream.read(int.from_bytes(header, "little")))
         match frame:
             case Hello():
@@ -160,7 +161,7 @@ class Engine:
             self._stream.close()
             self.socket.close()
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         finally:
             self.process.kill()
             self.process.wait()

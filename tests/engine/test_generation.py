@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.engine.harness import GREEDY, Engine, engine
-from tests.processes import left
+from tests.processes import PATIENCE_S, left
 
 from mlxd.wire import Drain, Priority, Sampling, Stop, Text, Tokens
 
@@ -261,7 +261,7 @@ def test_drain_finishes_what_is_there_and_takes_nothing_new(text_model: Path) ->
         assert started.answers[running].finish == "length"
         assert started.answers[late].failed is not None
         started.send(Stop())
-        assert started.process.wait(5) == 0
+        assert started.process.wait(PATIENCE_S) == 0
 
 
 def test_an_engine_without_a_gateway_ends_by_itself(text_model: Path) -> None:
