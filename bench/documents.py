@@ -178,10 +178,11 @@ def kills(folder: Path) -> Found:
         expected = chunks(calm, [one["id"] for one in calm.indexed(*files)])
     with serving(folder / "harried") as harried:
         ids = [one["id"] for one in harried.add(*files)]
-        done = disturbed(harried, ids, KILLS, seed=int(time.time()))
+        done, working = disturbed(harried, ids, KILLS, seed=int(time.time()))
         same = chunks(harried, ids) == expected
         counts = harried.get("/jobs", limit=1)["counts"]
-    return {"documents": len(files), "kills": done, "same index": same, "jobs": counts}
+    made = {"documents": len(files), "kills": done, "of them while there was work": working}
+    return {**made, "same index": same, "jobs": counts}
 
 
 def chat(folder: Path) -> Found:

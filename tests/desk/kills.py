@@ -51,19 +51,20 @@ def kill(service: Service, victim: str) -> None:
             return
 
 
-def disturbed(service: Service, ids: Sequence[str], kills: int, seed: int) -> int:
-    """Kill while there is work; returns how often it was done."""
+def disturbed(service: Service, ids: Sequence[str], kills: int, seed: int) -> tuple[int, int]:
+    """Kill, each victim in turn; returns how often, and how often there was work to disturb."""
     dice = random.Random(seed)
-    done = 0
+    done = working = 0
     until = time.monotonic() + PATIENCE_S * 5
     while time.monotonic() < until:
         if done < kills:
             # A moment of no one's choosing is what this is about.
             time.sleep(dice.uniform(0.05, 1.5))
+            working += not _all_read(service, ids)
             kill(service, VICTIMS[done % len(VICTIMS)])
             done += 1
         elif _all_read(service, ids):
-            return done
+            return done, working
         else:
             time.sleep(0.2)
     raise AssertionError(f"not all was read after {done} kills: {service.get('/jobs')}")

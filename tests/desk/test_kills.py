@@ -18,7 +18,9 @@ def test_the_index_is_the_same_after_kills(folder: Path) -> None:
     harried = Service(folder / "harried", MLXD_DOCUMENTS_TAGS="off")
     try:
         ids = [one["id"] for one in harried.add(*files)]
-        assert disturbed(harried, ids, KILLS, seed=20) == KILLS
+        done, working = disturbed(harried, ids, KILLS, seed=20)
+        assert done == KILLS
+        assert working > KILLS // 2, "it was all read before the kills"
         assert chunks(harried, ids) == expected
         assert harried.get("/jobs")["counts"] == {"done": len(files)}
         found = harried.search("pump 4004", kind=["image"])[0]

@@ -1,5 +1,6 @@
-"""Office files, pages and pictures become Markdown and pictures; hostile ones become a reason."""
+"""Office files, web pages and pictures become text and pictures; hostile ones become a reason."""
 
+import base64
 import io
 import zipfile
 from pathlib import Path
@@ -14,16 +15,20 @@ from mlxd.desk.documents.kinds import recognise
 from mlxd.desk.documents.parse import Extraction, extract, plain
 from mlxd.desk.documents.pieces import Page, Survey, Unreadable
 
+from .papers import label, png
+
 _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_DRAWING = "http://schemas.openxmlformats.org/drawingml/2006"
+_SIGN = png(label("GATE 4711"))
 
 
-def docx(text: str, **parts: bytes) -> bytes:
+def docx(text: str, *pictures: bytes, **parts: bytes) -> bytes:
     types = (
         '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-        '<Default Extension="rels" '
+        '<Default Extension="png" ContentType="image/png"/><Default Extension="rels" '
         'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/word/document.xml" ContentType="{_DOCX}"/></Types>'
     )
@@ -33,16 +38,37 @@ def docx(text: str, **parts: bytes) -> bytes:
     )
     body = (
         f'<w:document xmlns:w="{_WORD}"><w:body><w:p><w:r><w:t>{text}</w:t></w:r></w:p>'
-        "</w:body></w:document>"
+        f"{''.join(_drawn(i) for i in range(len(pictures)))}</w:body></w:document>"
+    )
+    shown = "".join(
+        f'<Relationship Id="p{i}" Type="{_OFFICE}/image" Target="media/picture{i}.png"/>'
+        for i in range(len(pictures))
     )
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", types)
         archive.writestr("_rels/.rels", relations)
         archive.writestr("word/document.xml", body)
+        archive.writestr(
+            "word/_rels/document.xml.rels",
+            f'<Relationships xmlns="{_RELATIONS}">{shown}</Relationships>',
+        )
+        for i, picture in enumerate(pictures):
+            archive.writestr(f"word/media/picture{i}.png", picture)
         for name, content in parts.items():
             archive.writestr(f"word/{name}", content)
     return data.getvalue()
+
+
+def _drawn(number: int) -> str:
+    return (
+        f'<w:p><w:r><w:drawing><wp:inline xmlns:wp="{_DRAWING}/wordprocessingDrawing">'
+        f'<wp:docPr id="{number + 1}" name="Picture {number}"/>'
+        f'<a:graphic xmlns:a="{_DRAWING}/main"><a:graphicData uri="{_DRAWING}/picture">'
+        f'<pic:pic xmlns:pic="{_DRAWING}/picture"><pic:blipFill><a:blip r:embed="p{number}" '
+        f'xmlns:r="{_OFFICE}"/></pic:blipFill></pic:pic></a:graphicData></a:graphic>'
+        "</wp:inline></w:drawing></w:r></w:p>"
+    )
 
 
 def parsed(folder: Path, name: str, data: bytes, **limits: int) -> tuple[Survey, list[Page]]:
@@ -112,6 +138,111 @@ def test_a_page_of_the_web(folder: Path) -> None:
     survey, [page] = parsed(folder, "tide.html", html)
     assert [block.text for block in page.blocks] == ["# Tide", "High at noon."]
     assert survey.title == "Tide"
+
+
+def kinds(page: Page) -> list[str]:
+    return [block.kind for block in page.blocks]
+
+
+def shown(folder: Path, page: Page) -> list[tuple[int, int]]:
+    """The sizes of a page's pictures, as they were kept."""
+    names = [block.image for block in page.blocks if block.kind == "image"]
+    return [_size(folder / "images" / str(name)) for name in names]
+
+
+def _size(file: Path) -> tuple[int, int]:
+    with Image.open(file) as picture:
+        return picture.size
+
+
+def test_pictures_in_a_letter(folder: Path) -> None:
+    _, [page] = parsed(folder, "letter.docx", docx("The gate is this one.", _SIGN))
+    assert kinds(page) == ["text", "image"]
+    assert shown(folder, page) == [label("GATE 4711").size]
+
+
+def test_a_letter_that_is_nothing_but_a_picture(folder: Path) -> None:
+    _, [page] = parsed(folder, "scan.docx", docx("", _SIGN))
+    assert kinds(page) == ["image"]
+
+
+def test_pictures_on_slides_stay_on_theirs_and_a_logo_is_kept_once(folder: Path) -> None:
+    talk = pptx.Presentation()
+    other = png(label("PUMP 12", 40))
+    for number in (1, 2, 3):
+        slide = talk.slides.add_slide(talk.slide_layouts[5])
+        slide.shapes.title.text = f"Slide about topic {number}"
+        slide.shapes.add_picture(io.BytesIO(_SIGN), 0, 0)
+        if number == 2:
+            slide.shapes.add_picture(io.BytesIO(other), 0, 900_000)
+    data = io.BytesIO()
+    talk.save(data)
+    _, pages = parsed(folder, "talk.pptx", data.getvalue())
+    assert [kinds(page).count("image") for page in pages] == [1, 2, 1]
+    assert sorted(shown(folder, pages[1])) == sorted(
+        [label("GATE 4711").size, label("PUMP 12", 40).size]
+    )
+    assert len(list((folder / "images").iterdir())) == 2
+
+
+def test_pictures_in_a_workbook(folder: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["Part", "Stock"])
+    book.active.append(["Bolt", 17])
+    book.active.add_image(openpyxl.drawing.image.Image(io.BytesIO(_SIGN)), "D5")
+    data = io.BytesIO()
+    book.save(data)
+    _, [page] = parsed(folder, "stock.xlsx", data.getvalue())
+    assert "table" in kinds(page)
+    assert shown(folder, page) == [label("GATE 4711").size]
+
+
+def test_pictures_within_a_page_of_the_web(folder: Path) -> None:
+    inside = base64.b64encode(_SIGN).decode()
+    html = (
+        f"<html><body><p>Before.</p><img alt='The gate at night' src='data:image/png;base64,"
+        f"{inside}'><p>After.</p><img src='https://example.org/far.png' alt='far'></body></html>"
+    )
+    _, [page] = parsed(folder, "tide.html", html.encode())
+    assert kinds(page) == ["text", "text", "image", "text", "text"]
+    assert [block.text for block in page.blocks if block.text] == [
+        "Before.",
+        "The gate at night",
+        "After.",
+        "far",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"no picture at all",
+        _SIGN[:200],
+        png(label("x", 8).resize((20, 20))),
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 200\n%%EndComments\nshowpage\n",
+    ],
+    ids=["no picture", "cut off", "small", "a program for a printer"],
+)
+def test_what_can_not_be_shown_is_left_out_and_the_text_is_read(folder: Path, data: bytes) -> None:
+    _, [page] = parsed(folder, "letter.docx", docx("The lease ends in March.", data, _SIGN))
+    assert kinds(page) == ["text", "image"]
+    assert shown(folder, page) == [label("GATE 4711").size]
+
+
+def test_a_picture_inside_that_grows_without_end_is_left_out(folder: Path) -> None:
+    data = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(data, "PNG")
+    _, [page] = parsed(folder, "letter.docx", docx("The lease ends.", data.getvalue()))
+    assert kinds(page) == ["text"]
+
+
+def test_heic(folder: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    data = io.BytesIO()
+    heif.from_pillow(label("GATE 4711", 40)).save(data)
+    survey, [page] = parsed(folder, "photo.heic", data.getvalue())
+    assert survey.kind == "heic"
+    assert shown(folder, page) == [label("GATE 4711", 40).size]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])

@@ -44,10 +44,11 @@ def add(
     client = Client(settings, url)
     fields: dict[str, Any] = {"priority": priority, "tag": list(tags)}
     suffixes = client.get("/documents/types")["suffixes"]
+    # What changes while the first round is under way is for the second.
+    seen = folders.stamps(folders.found(paths, suffixes))
     code = _round(client, paths, suffixes, fields, wait=wait, as_json=as_json)
     if not watch:
         return code
-    seen = folders.stamps(folders.found(paths, suffixes))
     print("watching; Ctrl-C to end", file=sys.stderr)
     try:
         while True:

@@ -180,6 +180,11 @@ class Ledger:
         allowed = (jobs.c.id == job) & jobs.c.state.in_(UNFINISHED)
         return self._update(allowed, state="paused", reason="paused by request")
 
+    def prefer(self, job: str, priority: Priority) -> bool:
+        """Of a job that is not in the queue: it counts once it is."""
+        out = (jobs.c.id == job) & jobs.c.state.in_(("waiting", "paused"))
+        return self._update(out, priority=priority)
+
     def cancel(self, job: str, reason: str) -> bool:
         allowed = (jobs.c.id == job) & jobs.c.state.not_in(OVER)
         return self._update(allowed, state="cancelled", finished=now(), reason=reason)

@@ -146,9 +146,11 @@ class Faces:
         limit = min(max(wanted.limit, 1), MOST_LISTED)
 
         def read() -> list[dict[str, Any]]:
-            chosen = sa.select(documents).order_by(documents.c.id).limit(limit)
+            # The newest first: it is what was just added that is looked for.
+            order = documents.c.added, documents.c.id
+            chosen = sa.select(documents).order_by(*(one.desc() for one in order)).limit(limit)
             if wanted.after is not None:
-                chosen = chosen.where(documents.c.id > wanted.after)
+                chosen = chosen.where(sa.tuple_(*order) < sa.tuple_(*_place(wanted.after)))
             if wanted.name is not None:
                 chosen = chosen.where(documents.c.name == wanted.name)
             if wanted.source is not None:
@@ -162,7 +164,9 @@ class Faces:
             return [_document(row, tags.get(row["id"], [])) for row in rows]
 
         found = await anyio.to_thread.run_sync(read)
-        following = found[-1]["id"] if len(found) == limit else None
+        following = None
+        if len(found) == limit:
+            following = f"{found[-1]['added']!r}_{found[-1]['id']}"
         return answer({"documents": found, "next": following})
 
     async def show(self, request: Request) -> Response:
@@ -330,12 +334,15 @@ class Faces:
         wanted = await read_json(request, PriorityRequest)
         job = await self._job(request)
         room = self._room
-        if not await anyio.to_thread.run_sync(
-            lambda: room.jobs.again(job.id, "queued", priority=wanted.priority)
-        ):
-            raise Refused(
-                409, f"Job {job.id} is {job.state}; only queued ones are moved.", code="wrong_state"
+        moved = await anyio.to_thread.run_sync(
+            lambda: (
+                room.jobs.again(job.id, "queued", priority=wanted.priority)
+                or room.ledger.prefer(job.id, wanted.priority)
             )
+        )
+        if not moved:
+            told = f"Job {job.id} is {job.state}; only those that wait are moved."
+            raise Refused(409, told, code="wrong_state")
         return answer((await self._job(request)).shown())
 
     async def latest(self, request: Request) -> Response:
@@ -382,6 +389,15 @@ def _document(row: dict[str, Any], tags: list[str]) -> dict[str, Any]:
     current = row["revision"] == row["wanted"]
     shown["revision"] = row["wanted"]
     return {**shown, "pages": row["pages"], "indexed": indexed, "current": current, "tags": tags}
+
+
+def _place(after: str) -> tuple[float, str]:
+    added, _, id = after.partition("_")
+    try:
+        return float(added), id
+    except ValueError:
+        told = "after: expected what `next` was of the page before."
+        raise Refused(400, told, param="after", code="invalid_value") from None
 
 
 def _no_document(document: str) -> Refused:

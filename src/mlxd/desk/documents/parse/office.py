@@ -1,5 +1,9 @@
-"""DOCX, PPTX, XLSX and HTML become Markdown by MarkItDown, and Markdown becomes blocks."""
+"""DOCX, PPTX, XLSX and HTML become Markdown by MarkItDown, and Markdown becomes blocks. Pictures
+in them are kept where they stood, to be described."""
 
+import base64
+import binascii
+import hashlib
 import io
 import re
 import zipfile
@@ -10,7 +14,7 @@ from mlxd.desk.documents.kinds import DOCX, HTML, PPTX, XLSX, recognise
 from mlxd.desk.documents.pieces import Block, Page, Survey, Unreadable
 
 from .child import Extraction
-from .pages import keep
+from .pages import keep, keep_picture
 from .plain import decode, markdown_blocks
 
 # Packed files with more parts than this are made to keep a reader busy.
@@ -19,8 +23,13 @@ MOST_PARTS = 20_000
 MOST_GROWTH = 1_000
 _SLIDE = re.compile(r"<!--\s*Slide number:\s*(\d+)\s*-->")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-# Pictures inside are named here by where they were; nobody could follow that.
-_PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+# Pictures that are elsewhere are named by where; nobody could follow that.
+_ELSEWHERE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_INSIDE = re.compile(r"!\[([^\]]*)\]\(data:image/[^;,)]*;base64,([^)\s]*)[^)]*\)", re.IGNORECASE)
+# Drawings of points and lines are not read: what does so for Pillow starts other programs.
+_PICTURES = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+# A logo on every slide is one picture; more different ones than this are an album.
+MOST_PICTURES = 500
 
 
 def parse(request: Extraction) -> Survey:
@@ -32,9 +41,12 @@ def parse(request: Extraction) -> Survey:
     parts = _SLIDE.split(markdown) if kind is PPTX else [markdown]
     # What stands before the first slide's mark is nothing; then number and text take turns.
     texts = parts[2::2] if len(parts) > 1 else parts
-    pages = [Page(n, _blocks(text)) for n, text in enumerate(texts, 1)]
+    album = _Album(request)
+    pages = [Page(n, album.blocks(text)) for n, text in enumerate(texts, 1)]
+    if kind is XLSX:
+        pages[0] = Page(1, [*pages[0].blocks, *album.of_workbook(file)])
     if not any(page.blocks for page in pages):
-        raise Unreadable("empty_file", f"{request.name} has no text in it.")
+        raise Unreadable("empty_file", f"{request.name} has nothing in it that could be read.")
     if len(pages) > request.page_limit:
         raise Unreadable("too_many_pages", f"{request.name} has {len(pages)} slides.")
     for page in pages:
@@ -45,9 +57,66 @@ def parse(request: Extraction) -> Survey:
     return Survey(kind.name.lower(), len(pages), paged=kind is PPTX, title=title)
 
 
-def _blocks(text: str) -> list[Block]:
-    plain = _PICTURE.sub(lambda found: found[1], _COMMENT.sub("", text))
-    return markdown_blocks(plain)
+class _Album:
+    """The pictures of one file, each kept once."""
+
+    def __init__(self, request: Extraction) -> None:
+        self._request = request
+        self._kept: set[str] = set()
+
+    def blocks(self, text: str) -> list[Block]:
+        made: list[Block] = []
+        # Text, then for each picture its name, its content, and the text after it.
+        first, *rest = _INSIDE.split(_COMMENT.sub("", text))
+        made += _texts(first)
+        for name, data, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            try:
+                picture = self._picture(base64.b64decode(data))
+            except binascii.Error:
+                picture = None
+            # Two words or one are what a program calls it ("Picture 3"), more were written.
+            if picture is None or len(name.split()) > 2:
+                made += _texts(name)
+            made += [picture] if picture else []
+            made += _texts(after)
+        return made
+
+    def of_workbook(self, file: Path) -> list[Block]:
+        """They lie above the cells, at no place in the text."""
+        with zipfile.ZipFile(file) as archive:
+            names = sorted(n for n in archive.namelist() if n.startswith("xl/media/"))
+            made = [self._picture(archive.read(name)) for name in names]
+        return [one for one in made if one is not None]
+
+    def _picture(self, data: bytes) -> Block | None:
+        """None for what is too small to show anything, too large, or not to be read."""
+        name = f"picture-{hashlib.sha256(data).hexdigest()[:16]}.png"
+        if name not in self._kept:
+            if len(self._kept) >= MOST_PICTURES or not self._keep(data, name):
+                return None
+            self._kept.add(name)
+        return Block("image", image=name)
+
+    def _keep(self, data: bytes, name: str) -> bool:
+        from PIL import Image
+
+        # The limit is ours, and comes before anything is decoded.
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            with Image.open(io.BytesIO(data), formats=_PICTURES) as picture:
+                width, height = picture.size
+                if min(width, height) < self._request.image_side:
+                    return False
+                if width * height > self._request.pixel_limit:
+                    return False
+                keep_picture(Path(self._request.images), name, picture)
+        except (OSError, ValueError, SyntaxError, EOFError):
+            return False
+        return True
+
+
+def _texts(text: str) -> list[Block]:
+    return markdown_blocks(_ELSEWHERE.sub(lambda found: found[1], text))
 
 
 def _markdown(file: Path, request: Extraction, kind: str) -> str:
@@ -72,7 +141,7 @@ def _markdown(file: Path, request: Extraction, kind: str) -> str:
         text = decode(file.read_bytes(), request.name)
         stream, info = io.BytesIO(text.encode()), StreamInfo(extension=".html", charset="utf-8")
     try:
-        made = converters[kind]().convert(stream, info)
+        made = converters[kind]().convert(stream, info, keep_data_uris=True)
     except (MemoryError, RecursionError) as error:
         told = f"{request.name} is nested too deeply, or too large: {type(error).__name__}."
         raise Unreadable("damaged_file", told) from error
