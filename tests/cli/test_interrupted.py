@@ -142,7 +142,7 @@ def test_up_without_a_data_folder_says_so(tmp_path: Path, place: str) -> None:
 def test_serve_without_a_data_folder_serves_and_ends(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     with serving(tmp_path) as service:
-        service.wait_for("what this engine says is lost")
+        service.wait_for("what this process says is lost")
         service.wait_for("fake is ready")
         assert service.chat("well").json()["choices"][0]["message"]["content"] == "well"
         assert service.end() == 0

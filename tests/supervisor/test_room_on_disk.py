@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.cli.service import Service, serving
+from tests.processes import beneath
 
 from mlxd.supervisor.store import Store
 
@@ -98,6 +99,25 @@ def test_a_service_starts_on_a_full_disk(tmp_path: Path, small_disk: Path) -> No
         service.wait_for("fake is ready")
         assert service.chat("hello there").status_code == 200
         assert "has 0 MB left" in troubles(service)
+        assert service.end() == 0
+
+
+def test_a_data_folder_that_is_only_read_costs_no_answer(tmp_path: Path, small_disk: Path) -> None:
+    (small_disk / "data").mkdir()
+    (tmp_path / "data").symlink_to(small_disk / "data")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with serving(tmp_path) as service:
+        service.wait_for("fake is ready")
+        assert "data can't be written" in troubles(service)
+        assert service.chat("hello there").status_code == 200
+        refused = assign(service, None)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "state_not_kept")
+        # It is not tried out whether the desk would start.
+        documents = httpx2.get(f"{service.url}/documents", timeout=60)
+        assert (documents.status_code, "can't be written" in documents.text) == (503, True)
+        assert not beneath(service.process.pid, "mlxd.desk")
+        service.engines()[0].kill()
+        assert service.chat("hello again").status_code == 200
         assert service.end() == 0
 
 

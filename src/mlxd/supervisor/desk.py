@@ -23,6 +23,7 @@ from mlxd.settings import Settings
 
 from . import launch
 from .contract import DeskUnavailable
+from .house import writable
 from .policy import CRASHES_UNTIL_FAILED, STABLE_S, restart_delay
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,12 @@ class Desk:
     # --- one life after the other ------------------------------------------------------------
 
     async def _up(self) -> Path:
+        if not writable(folder := self._settings.data_dir):
+            raise DeskUnavailable(
+                f"{folder} can't be written, and documents and the agent keep their work there. "
+                "Name another folder: mlxd serve --data-dir DIR",
+                FAILED_S,
+            )
         self._wanted.set()
         if self._state == "failed" and time.monotonic() - self._since > FAILED_S:
             self._crashes = 0

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from mlxd.settings import Settings
 
 from . import ledger
+from .autopsy import replaced
 from .contract import NotKept
 from .launch import log_file, rotate
 from .slot import Slot
@@ -19,6 +22,15 @@ log = logging.getLogger(__name__)
 EVERY_S = 60.0
 # With less than this, what is written next may not fit: a log is as long as `logging.file_bytes`.
 LITTLE_ROOM = 32 * 1024 * 1024
+
+
+def writable(folder: Path) -> bool:
+    """Whether anything can be kept there; what is not there yet is made when it is needed."""
+    try:
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        return there.is_dir() and os.access(there, os.W_OK)
+    except OSError:
+        return False
 
 
 class House:
@@ -63,7 +75,12 @@ class House:
     def troubles(self) -> list[str]:
         """What is wrong with the machine around the engines, for people to mend."""
         folder = self._settings.data_dir
-        found = []
+        found = [told] if (told := replaced()) else []
+        if not writable(folder):
+            found.append(
+                f"{folder} can't be written. Requests are answered; logs are lost, changes are "
+                "refused, and there are no documents and no agent."
+            )
         try:
             free = shutil.disk_usage(folder).free
         except OSError as error:

@@ -143,7 +143,7 @@ def _output(log: Path) -> BinaryIO:
         import logging
 
         logging.getLogger(__name__).warning(
-            "%s can't be written (%s): what this engine says is lost until its next start.",
+            "%s can't be written (%s): what this process says is lost until its next start.",
             log,
             why,
         )

@@ -32,6 +32,11 @@ CREATE TABLE IF NOT EXISTS served (names TEXT NOT NULL);
 """
 
 
+# Of these tables. A file of an older one is brought up to it, a newer one is left alone.
+_SCHEMA = 1
+_NEWER = "written by a newer mlxd"
+
+
 class Assigned(msgspec.Struct, frozen=True):
     """`model` None: cleared by someone, which is kept too. `path` finds a folder again that no
     setting names any more."""
@@ -67,7 +72,8 @@ class Store:
         with self._write() as database:
             for one in changes:
                 database.execute(
-                    "INSERT OR REPLACE INTO assignment VALUES (?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO assignment (capability, model, path, at)"
+                    " VALUES (?, ?, ?, ?)",
                     (one.capability, one.model, one.path, time.time()),
                 )
 
@@ -81,7 +87,7 @@ class Store:
         with self._write() as database:
             database.execute("DELETE FROM served")
             names = msgspec.json.encode(list(served)).decode()
-            database.execute("INSERT INTO served VALUES (?)", (names,))
+            database.execute("INSERT INTO served (names) VALUES (?)", (names,))
             database.executemany(
                 "DELETE FROM assignment WHERE capability = ?", [(one,) for one in forget]
             )
@@ -95,7 +101,9 @@ class Store:
     def note_peaks(self, peaks: Mapping[tuple[str, int], int]) -> None:
         rows = [(model, size, used, time.time()) for (model, size), used in peaks.items()]
         with self._write() as database:
-            database.executemany("INSERT OR REPLACE INTO peak VALUES (?, ?, ?, ?)", rows)
+            database.executemany(
+                "INSERT OR REPLACE INTO peak (model, size, bytes, at) VALUES (?, ?, ?, ?)", rows
+            )
 
     def confirmations(self) -> list[Confirmation]:
         rows = self._read(
@@ -119,7 +127,9 @@ class Store:
         row = (one.model_id, one.capability, one.confirmed, one.detail, one.seconds, one.at)
         with self._write() as database:
             database.execute(
-                "INSERT OR REPLACE INTO confirmation VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO confirmation"
+                " (model, capability, confirmed, detail, seconds, at, versions)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (*row, versions),
             )
 
@@ -132,6 +142,9 @@ class Store:
         except sqlite3.Error as error:
             if "no such table" in str(error):
                 return []
+            if "no such column" in str(error):
+                with self._write() as database:
+                    return database.execute(query).fetchall()
             raise self._explained(error, "read") from error
 
     @contextlib.contextmanager
@@ -139,7 +152,7 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(self._connect()) as database:
-                database.executescript(_TABLES)
+                _bring_up(database)
                 with database:
                     yield database
             self.trouble = ""
@@ -147,7 +160,15 @@ class Store:
             raise self._explained(error, "written") from error
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=BUSY_S)
+        database = sqlite3.connect(self.path, timeout=BUSY_S)
+        try:
+            schema = _schema_of(database)
+            if schema > _SCHEMA:
+                raise sqlite3.DatabaseError(f"{_NEWER}, schema {schema}")
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
 
     def _explained(self, error: Exception, what: str) -> NotKept:
         text = str(error)
@@ -155,9 +176,34 @@ class Store:
             advice = "another program holds it; end that, or ask again"
         elif "full" in text or "No space" in text:
             advice = "the disk is full; make room there and ask again"
+        elif _NEWER in text:
+            advice = "use that one, or move the file away to begin with an empty one"
         elif "not a database" in text or "malformed" in text:
             advice = "it is damaged; move it away to begin with an empty one"
         else:
             advice = "its folder must be there and writable"
         self.trouble = f"{self.path} can't be {what} ({text}): {advice}."
         return NotKept(f"{self.trouble} Nothing was changed.")
+
+
+def _schema_of(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _bring_up(database: sqlite3.Connection) -> None:
+    """Tables and columns that an older mlxd did not know are added; what it wrote stays."""
+    if _schema_of(database) == _SCHEMA:
+        return
+    database.executescript(_TABLES)
+    with contextlib.closing(sqlite3.connect(":memory:")) as wanted:
+        wanted.executescript(_TABLES)
+        tables = wanted.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            there = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+            for _, column, kind, required, *_ in wanted.execute(f"PRAGMA table_info({table})"):
+                if column not in there:
+                    # NULL is what most of them mean by "unknown"; the others can't have it.
+                    empty = "''" if kind == "TEXT" else "0"
+                    more = f" NOT NULL DEFAULT {empty}" if required else ""
+                    database.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}{more}")
+    database.execute(f"PRAGMA user_version = {_SCHEMA}")
