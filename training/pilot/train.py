@@ -69,7 +69,8 @@ class Trainer:
         torch.manual_seed(arguments.seed)
         torch.set_float32_matmul_precision("high")
         self.model = Pilot(
-            Shape(vocabulary=-(-self.tokenizer.size // 64) * 64), len(batches.GLYPH_IDS)
+            Shape(vocabulary=-(-self.tokenizer.size // 64) * 64, layers=arguments.layers),
+            len(batches.GLYPH_IDS),
         ).to(self.device)
         matrices, rest = split(self.model)
         self.muon = Muon(matrices)
@@ -338,6 +339,7 @@ def main() -> None:
     parser.add_argument("--fonts", type=Path, default=Path(".pilot/fonts"))
     parser.add_argument("--out", default="runs/pilot")
     parser.add_argument("--start", default="", help="weights to begin from")
+    parser.add_argument("--layers", type=int, default=Shape.layers, help="of the language model")
     parser.add_argument("--device", default="", help="fail when it is not there")
     parser.add_argument("--rows", type=int, default=batches.ROWS, help="of text in a batch")
     parser.add_argument("--row", type=int, default=batches.ROW, help="tokens of a row")
