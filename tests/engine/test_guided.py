@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.harness import Engine, engine
-from tests.processes import beneath, left
+from tests.processes import PATIENCE_S, beneath, left
 
 from mlxd.wire import Chat, Format, Message, Sampling, Stop, Text, TextPart, Tool
 
@@ -121,10 +121,24 @@ def test_a_grammar_that_would_end_its_compiler_does_not_end_the_engine(text_engi
     assert text_engine.process.poll() is None
 
 
+def test_many_grammars_that_grow_slow_do_not_stop_a_stream(text_engine: Engine) -> None:
+    """Sums of sums can be read in more ways with each token."""
+    slow = Format("grammar", 'start: e\ne: e e e | e e | "a" | "b" | "ab"')
+    neighbour = text_engine.submit(chat(), max_tokens=40)
+    many = [text_engine.submit(Text("x"), format=slow, max_tokens=60) for _ in range(8)]
+    for answer in text_engine.wait(neighbour, *many):
+        assert answer.finish or (answer.failed and answer.failed.code == "grammar_too_complex")
+    assert text_engine.answers[neighbour].finish is not None
+    assert text_engine.ask(chat(), format=Format("regex", "[ab]{2}")).text in PAIRS
+
+
+PAIRS = ("aa", "ab", "ba", "bb")
+
+
 def test_an_engine_that_stops_takes_its_grammar_process_with_it(text_model: Path) -> None:
     with engine(text_model) as started:
         assert started.ask(chat(), format=Format("regex", "[ab]{2}")).failed is None
         (child,) = beneath(started.process.pid)
         started.send(Stop())
-        assert started.process.wait(10) == 0
+        assert started.process.wait(PATIENCE_S) == 0
         assert left([child]) == []

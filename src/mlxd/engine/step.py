@@ -261,7 +261,7 @@ class Stepper:
         while self.waiting:
             used = len(self.batch.rows) + len(self.prefills)
             room = Room(most - used, self.kv_tokens - self._reserved(), most)
-            job = next_to_admit(self.waiting, room)
+            job = next_to_admit(self._free_to_begin(), room)
             if job is None:
                 return
             self.waiting.remove(job)
@@ -269,6 +269,12 @@ class Stepper:
                 self._begin(job)
             except Exception as error:  # noqa: BLE001 - MLX or the model's code: this prompt's own fault
                 self._fail(job, error)
+
+    def _free_to_begin(self) -> list[Job]:
+        """While grammars have used up their time, no other one begins beside what runs."""
+        if not self._busy:
+            return self.waiting
+        return [j for j in self.waiting if j.matcher is None or not j.matcher.must_wait]
 
     def _make_room(self) -> None:
         """Answers without a limit may grow past what was thought. The youngest row gives way: it

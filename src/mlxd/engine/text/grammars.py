@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import llguidance
@@ -30,10 +30,11 @@ MAX_SPEC = 256 * 1024
 # Compiled grammars that are kept, because agents send the same tools again and again.
 KEPT = 32
 
-# A second at the worst to compile (`trial`), a tenth at the worst for a step, 50 MB of states.
+# A second at the worst to compile (`trial`), some 20 ms at the worst for a step, 50 MB of states.
 LIMITS: dict[str, Any] = {
     "initial_lexer_fuel": 1_000_000,
-    "step_lexer_fuel": 200_000,
+    "step_lexer_fuel": 50_000,
+    "step_max_items": 10_000,
     "max_lexer_states": 50_000,
     "max_grammar_size": 200_000,
     "verbose_errors": False,
@@ -42,7 +43,12 @@ LIMITS: dict[str, Any] = {
 # tenth of a millisecond a token; one that takes more than these holds up everybody's streams.
 ALLOWANCE_SECONDS = 0.3
 ALLOWANCE_SECONDS_PER_TOKEN = 0.005
-
+# What is above a millisecond a step counts against what all grammars of an engine may take.
+USUAL_SECONDS = 0.001
+PURSE_SECONDS = 0.3
+PURSE_SECONDS_PER_SECOND = 0.2
+# Where that is used up, those end that had more of it than an everyday grammar ever needs.
+FAIR_SECONDS = 0.05
 
 # How the compiler says that it ran into one of its limits.
 _COMPLEX = re.compile(r"too (complex|long|large|many)|computation failed|items; max is", re.I)
@@ -71,31 +77,78 @@ class GrammarFault(RuntimeError):
         self.param = param
 
 
+class Purse:
+    """The processor time that all grammars of one engine share, beyond what is usual for a step.
+
+    Each alone stays within its own bounds, but sixteen of them, and new ones after them, would
+    leave the streams beside them nothing. Used by the step thread alone.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left = PURSE_SECONDS
+        self._at = clock()
+
+    @property
+    def left(self) -> float:
+        now = self._clock()
+        earned = (now - self._at) * PURSE_SECONDS_PER_SECOND
+        self._left, self._at = min(PURSE_SECONDS, self._left + earned), now
+        return self._left
+
+    def pay(self, seconds: float) -> bool:
+        """False when it is overdrawn."""
+        self._left = self.left - seconds
+        return self._left >= 0
+
+
 class Matcher:
     """Where one answer stands in its grammar. `param`: where the request asked for it."""
 
-    def __init__(self, matcher: Any, vocabulary: int, param: str = "response_format") -> None:
+    def __init__(
+        self, matcher: Any, vocabulary: int, param: str = "response_format", *, purse: Purse
+    ) -> None:
         self._matcher = matcher
         self._words = (vocabulary + 31) // 32
         self._param = param
         self._allowance = ALLOWANCE_SECONDS
+        self._purse = purse
+        self._unusual = self._spent = 0.0
 
     def mask(self) -> NDArray[np.uint32] | None:
         """One bit a token, lowest first: which may come next. None: any. Ids that the tokenizer
         does not have are never allowed."""
-        began = time.thread_time()
         mask = np.zeros(self._words, dtype=np.uint32)
+        began = time.thread_time()
         self._matcher.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
+        self._spent += time.thread_time() - began
         if self._matcher.is_error():
             raise GrammarFault(self._param, self._matcher.get_error())
-        self._allowance += ALLOWANCE_SECONDS_PER_TOKEN - (time.thread_time() - began)
-        if self._allowance < 0:
-            raise GrammarFault(self._param, "its steps take too long")
+        self._settle()
         return mask
 
     def advance(self, token: int) -> None:
-        if not self._matcher.consume_token(token):
+        began = time.thread_time()
+        taken = self._matcher.consume_token(token)
+        self._spent += time.thread_time() - began
+        if not taken:
             raise GrammarFault(self._param, self._matcher.get_error())
+
+    def _settle(self) -> None:
+        """Pay for a step: for the last token, and for the mask of the next."""
+        spent, self._spent = self._spent, 0.0
+        self._allowance += ALLOWANCE_SECONDS_PER_TOKEN - spent
+        unusual = max(0.0, spent - USUAL_SECONDS)
+        self._unusual += unusual
+        if self._allowance < 0:
+            raise GrammarFault(self._param, "its steps take too long")
+        if unusual and not self._purse.pay(unusual) and self._unusual > FAIR_SECONDS:
+            raise GrammarFault(self._param, "its steps, and those of others, take too long")
+
+    @property
+    def must_wait(self) -> bool:
+        """Grammars have had their share of the time: no other one should begin now."""
+        return self._purse.left < 0
 
     @property
     def finished(self) -> bool:
@@ -103,7 +156,7 @@ class Matcher:
         return bool(self._matcher.is_stopped())
 
     def fork(self) -> "Matcher":
-        return Matcher(self._matcher.deep_copy(), self._words * 32, self._param)
+        return Matcher(self._matcher.deep_copy(), self._words * 32, self._param, purse=self._purse)
 
     def reset(self) -> None:
         self._matcher.reset()
@@ -143,6 +196,7 @@ class Grammars:
         self._vocabulary: Any = None
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._purse = Purse()
         special = sorted({*self._control, *tokenizer.eos_ids})
         self._trial = Trial(tokenizer.vocabulary, special, LIMITS)
 
@@ -175,7 +229,7 @@ class Grammars:
                 alone = msgspec.structs.replace(chat, tools=[])
                 self.for_request(msgspec.structs.replace(submit, input=alone), prompt)
             raise
-        return Matcher(compiled, self._tokenizer.vocabulary, composer.param)
+        return Matcher(compiled, self._tokenizer.vocabulary, composer.param, purse=self._purse)
 
     def _literal(self, text: str) -> str:
         """A text in the grammar, with its control tokens as the tokens they are."""
