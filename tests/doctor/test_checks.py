@@ -1,12 +1,14 @@
 """What each check makes of a machine that is so or so. Real processes, real files."""
 
 import base64
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -22,6 +24,7 @@ from mlxd.doctor.checks import backends, certificates, leftovers, models, remote
 from mlxd.doctor.child import ask
 from mlxd.doctor.examination import LOOKING, MEASURING, NAMES, load
 from mlxd.doctor.finding import Case, Status
+from mlxd.doctor.hints import ours
 from mlxd.remotes import RemoteSettings
 from mlxd.settings import Settings
 from mlxd.supervisor.record import Mark, RunFile, mark
@@ -241,7 +244,7 @@ def test_a_stale_certificate_is_named(tmp_path: Path) -> None:
     found = certificates.look(case(tmp_path))
     assert found.status is Status.WARN
     assert "mlx was 0.1.0" in found.found
-    assert found.mend == ["mlxd smoke --model pilot"]
+    assert found.mend == [ours("smoke", "--model", "pilot")]
 
 
 def test_a_template_that_leaves_the_user_out_is_named(tiny: Path, tmp_path: Path) -> None:
@@ -297,6 +300,46 @@ def test_a_damaged_database_is_moved_away(
     assert doctor("folders")["folders"]["status"] == "ok"
 
 
+@pytest.mark.parametrize("name", ["documents/documents.db", "agent/sessions.db"])
+def test_a_damaged_database_of_the_desk_is_moved_away(
+    doctor: Doctor, home: Path, environment: dict[str, str], name: str
+) -> None:
+    file = home / "data" / name
+    file.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE kept (text)")
+        database.executemany("INSERT INTO kept VALUES (?)", [("x" * 1000,)] * 200)
+        database.commit()
+    assert doctor("folders")["folders"]["status"] == "ok"
+    content = bytearray(file.read_bytes())
+    content[5000:90_000] = b"\xff" * 85_000
+    file.write_bytes(content)
+    found = doctor("folders")["folders"]
+    assert found["status"] == "fail"
+    assert str(file) in found["found"]
+    subprocess.run(["/bin/sh", "-ec", found["mend"][0]], env=environment, check=True)
+    assert doctor("folders")["folders"]["status"] == "ok"
+    assert (home / "data" / f"{file.parent.name}.damaged" / file.name).read_bytes() == content
+
+
+def test_a_damaged_index_is_moved_away(
+    doctor: Doctor, home: Path, environment: dict[str, str]
+) -> None:
+    lancedb = pytest.importorskip("lancedb", reason="documents are an extra")
+    index = home / "data" / "documents" / "index"
+    rows = [{"id": f"one {number}", "text": "word " * 50} for number in range(500)]
+    lancedb.connect(index).create_table("passages", rows)
+    assert doctor("folders")["folders"]["status"] == "ok"
+    (data,) = index.rglob("*.lance/data/*.lance")
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 3])
+    found = doctor("folders")["folders"]
+    assert found["status"] == "fail", found
+    assert str(index) in found["found"]
+    subprocess.run(["/bin/sh", "-ec", found["mend"][0]], env=environment, check=True)
+    assert doctor("folders")["folders"]["status"] == "ok"
+    assert (home / "data" / "documents.damaged" / "index").is_dir()
+
+
 def test_a_wrong_token_is_told_from_no_network(doctor: Doctor) -> None:
     import http.server
     import threading
@@ -323,6 +366,9 @@ def test_a_wrong_token_is_told_from_no_network(doctor: Doctor) -> None:
     assert plain["hub"]["status"] == "ok"
     assert plain["clock"]["status"] == "warn"
     assert "behind" in plain["clock"]["found"]
+    if sys.platform == "linux":
+        # Looked at and not typed: it sets the clock of the whole machine.
+        assert re.search(r'date -u -s "20(49-12-31 23|50-01-01 00):', plain["clock"]["mend"][-1])
     assert token["status"] == "warn"
     assert "token" in token["found"]
     assert token["mend"][0] == "unset HF_TOKEN"
@@ -364,6 +410,25 @@ def test_an_interrupt_ends_all_children_and_shows_what_was_found(
     assert process.returncode == 130, told
     assert json.loads(said)["interrupted"] is True
     assert left(children) == []
+
+
+def test_a_command_of_ours_can_be_typed_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the environment's folder is not on the PATH, or another mlxd is."""
+    beside = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{beside}{os.pathsep}/usr/bin:/bin")
+    assert ours("models", "pull", "a b") == "mlxd models pull 'a b'"
+    other = tmp_path / "mlxd"
+    other.write_text("#!/bin/sh\nexit 1\n")
+    other.chmod(0o755)
+    for path in ("/usr/bin:/bin", f"{tmp_path}:/usr/bin:/bin"):
+        monkeypatch.setenv("PATH", path)
+        told = subprocess.run(
+            ["/bin/sh", "-c", ours("doctor", "--help")], capture_output=True, text=True, timeout=60
+        )
+        assert told.returncode == 0, told.stderr
+        assert "Exit codes" in told.stdout
 
 
 def test_an_unknown_check_is_a_mistake(environment: dict[str, str]) -> None:

@@ -33,8 +33,39 @@ def _system() -> str:
     return ""
 
 
-def _as_root(command: str) -> str:
-    return command if os.geteuid() == 0 else f"sudo {command}"
+def ours(*arguments: object) -> str:
+    """This very program, also where its folder is not on the PATH."""
+    beside = Path(sys.executable).parent / "mlxd"
+    found = shutil.which("mlxd")
+    if found and beside.exists() and Path(found).samefile(beside):
+        return quoted("mlxd", *arguments)
+    if beside.exists():
+        return quoted(beside, *arguments)
+    return quoted(sys.executable, "-m", "mlxd", *arguments)
+
+
+def as_root(command: str) -> str:
+    """Slim images have no sudo."""
+    if os.geteuid() == 0:
+        return command
+    return f"sudo {command}" if found_program("sudo") else f"su -c {shlex.quote(command)}"
+
+
+def found_program(name: str) -> str:
+    """Where a program of the system is, also off the PATH; empty where it is not."""
+    return next(
+        (f"{place}/{name}" for place in _PLACES if os.access(f"{place}/{name}", os.X_OK)), ""
+    )
+
+
+def asked(url: str) -> list[str]:
+    """A look at what answers there, where there is something to look with."""
+    return [quoted("curl", "-I", url)] if found_program("curl") else []
+
+
+def largest() -> list[str]:
+    """A look at what takes the memory."""
+    return ["ps aux --sort=-rss | head"] if found_program("ps") else [ours("status")]
 
 
 def install_compiler() -> str:
@@ -45,15 +76,15 @@ def install_compiler() -> str:
         return "install g++ with this system's package manager"
     install, package = _MANAGERS[manager]
     # Slim images come without the lists of packages.
-    before = f"{_as_root('apt-get update')} && " if manager == "apt-get" else ""
-    return before + _as_root(f"{install} {package}")
+    before = f"{as_root('apt-get update')} && " if manager == "apt-get" else ""
+    return before + as_root(f"{install} {package}")
 
 
 def compiler_off_path(environ: Mapping[str, str], name: str = "g++") -> str:
     """The folder of a compiler that is installed and not on the PATH; empty where there is none."""
     if shutil.which(name, path=environ.get("PATH", "")):
         return ""
-    return next((place for place in _PLACES if os.access(f"{place}/{name}", os.X_OK)), "")
+    return found_program(name).removesuffix(f"/{name}")
 
 
 def pip(*arguments: str) -> str:

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from ..finding import Case, Finding, ok, skipped, warn
-from ..hints import install
+from ..hints import install, ours
 
 TITLE = "BLAS"
 WHY = "Prompts are read by float32 products. MLX's own reference is ten to forty times slower."
@@ -59,14 +59,16 @@ def look(case: Case) -> Finding:
     used = case.ask("blas:probe", {"blas": setting}, limit_s=60)
     plain = case.ask("blas:probe", {"blas": "off"}, limit_s=30)
     if used.value is None or plain.value is None:
-        return warn(f"it can't be measured: {used.failure or plain.failure}", "mlxd doctor --json")
+        return warn(
+            f"it can't be measured: {used.failure or plain.failure}", ours("doctor", "--json")
+        )
     note, speed, base = used.value["notes"][0], used.value["gflops"], plain.value["gflops"]
     gain = speed / base if base else 0.0
     facts = {"gflops": speed, "reference_gflops": base, "gain": round(gain, 1), "note": note}
     found = f"{note.removeprefix('BLAS: ')}: {speed:.0f} GFLOP/s, the reference {base:.1f}"
     if "own reference" not in note:
         if gain < LEAST_GAIN:
-            again = ["unset OPENBLAS_NUM_THREADS OMP_NUM_THREADS", "mlxd doctor --only blas"]
+            again = ["unset OPENBLAS_NUM_THREADS OMP_NUM_THREADS", ours("doctor", "--only", "blas")]
             return warn(f"{found}: no gain", *again, **facts)
         return ok(f"{found} ({gain:.0f} times)", **facts)
     told = f"{note.removeprefix('BLAS: ')}: {base:.1f} GFLOP/s"
@@ -84,7 +86,7 @@ def _mend(case: Case, note: str) -> list[str]:
     if case.settings.engine.blas != "auto":
         if source.startswith("MLXD_"):
             return [f"unset {source}"]
-        return ["MLXD_ENGINE_BLAS=auto mlxd serve"]
+        return ["export MLXD_ENGINE_BLAS=auto"]
     if "cache folder" in note:
         from mlxd.machine import cache_folder
 

@@ -4,6 +4,7 @@ values that stand nowhere but in the question."""
 from typing import Any
 
 from ..finding import Case, Finding, fail, ok, skipped, warn
+from ..hints import ours
 
 TITLE = "Bundled model"
 WHY = "Everything between a request and an answer works on this machine, whatever model comes next."
@@ -42,11 +43,13 @@ def look(case: Case) -> Finding:
         return _failed(str(found["error"]), str(found["error"]))
     told = f"{found['passed']} of {found['rounds']} fresh values came back"
     if not found["passed"]:
-        return fail(f"{told}: {'; '.join(filter(None, found['said']))[:300]}", *_MEND, **found)
+        return fail(f"{told}: {'; '.join(filter(None, found['said']))[:300]}", *_mend(), **found)
     return (ok if found["passed"] == found["rounds"] else warn)(told, **_more(found))
 
 
-_MEND = ("mlxd smoke --model pilot --report smoke", "mlxd logs pilot")
+def _mend() -> list[str]:
+    """It is known no closer than by its own log."""
+    return [ours("smoke", "--model", "pilot", "--report", "smoke"), ours("logs", "pilot")]
 
 
 def _more(found: dict[str, Any]) -> dict[str, Any]:
@@ -58,4 +61,4 @@ def _failed(told: str, text: str) -> Finding:
 
     known = explain(text)
     what = f"it does not answer: {told[:500]}"
-    return fail(f"{what} ({known.cause})" if known else what, *_MEND, output=text[-2000:])
+    return fail(f"{what} ({known.cause})" if known else what, *_mend(), output=text[-2000:])

@@ -10,7 +10,7 @@ import msgspec
 import mlxd
 
 from ..finding import Case, Finding, ok, skipped, warn
-from ..hints import quoted
+from ..hints import ours, quoted
 
 TITLE = "Certificates"
 WHY = "A certificate says what was proved for these weights and versions; others prove nothing."
@@ -36,7 +36,7 @@ def look(case: Case) -> Finding:
     facts: dict[str, Any] = {"stale": stale, "unreadable": [str(path) for path in unreadable]}
     if stale:
         told = "; ".join(f"{model}: {', '.join(changed)}" for model, changed in stale.items())
-        mend = [quoted("mlxd", "smoke", "--model", model) for model in stale]
+        mend = [ours("smoke", "--model", model) for model in stale]
         return warn(f"{len(stale)} of {len(held)} stale: {told}", *mend, **facts)
     if unreadable:
         return warn(f"{unreadable[0]} can't be read", quoted("rm", *unreadable), **facts)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..finding import Case, Finding, ok, warn
-from ..hints import quoted
+from ..hints import asked, quoted
 
 TITLE = "Model hub"
 WHY = "Models are fetched from there. What is on this machine already is served without it."
@@ -74,7 +74,7 @@ def look(case: Case) -> Finding:
         told = f"{where} refuses the token of this machine: even public models fail with it"
         return warn(told, *_forget(case), **found)
     if found["status"] >= 500 or found["status"] in (403, 429):
-        return warn(f"{told}: not now", f"curl -I {where}", GO_OFFLINE, **found)
+        return warn(f"{told}: not now", GO_OFFLINE, *asked(where), **found)
     return ok(told, **found)
 
 
@@ -83,10 +83,10 @@ def _unreachable(where: str, error: str, case: Case) -> Finding:
     if "certificate" in error.lower():
         bundle = "/etc/ssl/certs/ca-certificates.crt"
         here = Path(bundle).exists() and not case.environ.get("SSL_CERT_FILE")
-        trust = [f"export SSL_CERT_FILE={bundle}"] if here else [f"curl -vI {where}"]
+        trust = [f"export SSL_CERT_FILE={bundle}"] if here else [GO_OFFLINE, *asked(where)]
         return warn(told, *trust, error=error)
     back = ["unset HF_ENDPOINT"] if case.environ.get("HF_ENDPOINT") else []
-    return warn(told, GO_OFFLINE, *back, f"curl -I {where}", error=error)
+    return warn(told, GO_OFFLINE, *back, *asked(where), error=error)
 
 
 def _token_file(case: Case) -> Path:

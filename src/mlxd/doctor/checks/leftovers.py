@@ -9,6 +9,7 @@ from mlxd.machine import damaged_files, unfinished_files
 from mlxd.supervisor.record import Mark, gateways, lives
 
 from ..finding import Case, Finding, ok, warn
+from ..hints import ours
 
 TITLE = "Leftovers"
 WHY = "An engine that outlived its service holds a model's memory for nobody."
@@ -49,5 +50,6 @@ def look(case: Case) -> Finding:
     if old := unfinished_files(before=time.time() - UNFINISHED_S):
         told.append(f"{len(old)} unfinished file(s) in the cache")
     if told:
-        return warn("; ".join(told), "mlxd doctor --fix", engines=[one.pid for one in left.engines])
+        fix = ours("doctor", "--fix", "--only", "leftovers")
+        return warn("; ".join(told), fix, engines=[one.pid for one in left.engines])
     return ok("nothing")

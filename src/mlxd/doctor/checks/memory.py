@@ -1,7 +1,7 @@
 """Memory and swap, against what the assigned models are estimated to need."""
 
 from ..finding import Case, Finding, fail, ok, warn
-from ..hints import shown
+from ..hints import largest, ours, shown
 
 TITLE = "Memory"
 WHY = "A model that does not fit is ended by the system while it loads, or makes everything crawl."
@@ -44,11 +44,11 @@ def look(case: Case) -> Finding:
     found += f"; the models to be served need about {shown(need)}"
     if need > budget:
         told = f"{found}, more than the budget of all engines ({shown(budget)})"
-        return fail(told, "mlxd models ls", "mlxd models assign text pilot", **facts)
+        return fail(told, "export MLXD_MODELS=pilot", ours("models", "ls"), **facts)
     if here.available < LEAST:
-        return warn(f"{found}: little is left", "ps aux --sort=-rss | head", **facts)
+        return warn(f"{found}: little is left", *largest(), **facts)
     if need > here.available:
-        return warn(f"{found}: not now, beside what runs", "ps aux --sort=-rss | head", **facts)
+        return warn(f"{found}: not now, beside what runs", *largest(), **facts)
     if swap.total and swap.used > BUSY_SWAP * swap.total and need > here.available / 2:
-        return warn(f"{found}: the system swaps", "ps aux --sort=-rss | head", **facts)
+        return warn(f"{found}: the system swaps", *largest(), **facts)
     return ok(found, **facts)

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from ..finding import Case, Finding, ok, skipped, warn
-from ..hints import shown
+from ..hints import as_root, ours, shown
 from .memory import needed
 
 TITLE = "Metal memory"
@@ -35,9 +35,9 @@ def look(case: Case) -> Finding:
     found += f", iogpu.wired_limit_mb is {wired or 'the default'}"
     need = needed(case)
     if need > limit:
-        more = f"sudo sysctl iogpu.wired_limit_mb={need // 10**6 + 2048}"
+        more = as_root(f"sysctl iogpu.wired_limit_mb={need // 10**6 + 2048}")
         told = f"{found}; the assigned models need {shown(need)}"
-        return warn(told, "mlxd models ls", more, **info)
+        return warn(told, ours("models", "ls"), more, **info)
     return ok(found, wired_limit_mb=wired, **info)
 
 

@@ -12,13 +12,17 @@ from mlxd.catalog import (
     NameUnknown,
     NotDownloaded,
 )
+from mlxd.catalog.listing import own_file
 from mlxd.settings import ModelSettings
 
 from ..finding import Case, Finding, fail, ok
-from ..hints import quoted, shown
+from ..hints import ours, quoted, shown
 
 TITLE = "Models"
 WHY = "A model with a missing file, an unknown architecture or a broken template can't be served."
+
+# The bundled model takes the place of what can't be served.
+BUNDLED = "export MLXD_MODELS=pilot"
 
 
 def wanted(case: Case) -> list[str]:
@@ -29,8 +33,13 @@ def wanted(case: Case) -> list[str]:
     from mlxd.supervisor.store import Store
 
     names = [one.name for one in case.settings.models]
+    store = Store(case.settings.data_dir)
     try:
-        kept = [one for one in Store(case.settings.data_dir).assignments().values() if one.model]
+        kept = [one for one in store.assignments().values() if one.model]
+        if names != store.served():
+            # As at a start: what is named now takes over what it can do.
+            taken = {can for name in names if (found := _entry(case, name)) for can in found}
+            kept = [one for one in kept if one.capability not in taken]
     except NotKept:
         kept = []  # the check of the folders says what is wrong with the database
     if not names and not kept:
@@ -38,6 +47,12 @@ def wanted(case: Case) -> list[str]:
     elsewhere = {model for remote in case.settings.remotes for model in remote.models}
     names += [one.path or str(one.model) for one in kept if one.model not in elsewhere]
     return list(dict.fromkeys(names))
+
+
+def _entry(case: Case, name: str) -> list[str]:
+    """What this model can do; nothing where it can't be served."""
+    found = _find(case, name)
+    return found.capabilities if isinstance(found, ModelEntry) else []
 
 
 def entries(case: Case) -> list[ModelEntry]:
@@ -120,18 +135,19 @@ def _problem(case: Case, entry: ModelEntry, budget: int) -> str:
 
 def _mend(error: Exception, own: Path | None) -> list[str]:
     if isinstance(error, NotDownloaded):
-        return [quoted("mlxd", "models", "pull", error.name)]
+        return [ours("models", "pull", error.name), BUNDLED]
     if isinstance(error, BrokenModel):
         return _fetched_again(error.path)
     if isinstance(error, CatalogueError):
-        return [quoted("mv", own, f"{own}.off")] if own else ["mlxd config"]
-    return ["mlxd models ls", "mlxd serve --model pilot"]
+        file = own or own_file()
+        return [quoted("mv", file, f"{file}.off")] if file.is_file() else [ours("config")]
+    return [BUNDLED, ours("models", "ls")]
 
 
 def _fetched_again(path: Path) -> list[str]:
     """What is no model of the hub can't be fetched again: then the bundled one goes on."""
     hub = _hub_of(path)
-    return [*([quoted("mlxd", "models", "pull", hub)] if hub else []), "mlxd serve --model pilot"]
+    return [*([ours("models", "pull", hub)] if hub else []), BUNDLED]
 
 
 def _hub_of(path: Path) -> str:

@@ -4,12 +4,13 @@ import socket
 import sys
 
 from ..finding import Case, Finding, fail, ok, warn
+from ..hints import as_root
 
 TITLE = "Loopback"
 WHY = "Clients on this machine ask 127.0.0.1. Where that is down, or goes to a proxy, none arrives."
 
 LIMIT_S = 5.0
-UP = "sudo ip link set lo up" if sys.platform == "linux" else "sudo ifconfig lo0 up"
+UP = "ip link set lo up" if sys.platform == "linux" else "ifconfig lo0 up"
 
 VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 LOCAL = {"localhost", "127.0.0.1"}
@@ -17,7 +18,7 @@ LOCAL = {"localhost", "127.0.0.1"}
 
 def look(case: Case) -> Finding:
     if error := _unreachable():
-        return fail(f"127.0.0.1 can't be reached from this machine itself: {error}", UP)
+        return fail(f"127.0.0.1 can't be reached from this machine itself: {error}", as_root(UP))
     set_to = {name: case.environ[name] for name in VARIABLES if case.environ.get(name)}
     if not set_to:
         return ok("127.0.0.1 answers, no proxy for http")

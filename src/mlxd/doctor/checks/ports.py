@@ -8,7 +8,7 @@ from mlxd.supervisor.owners import port_owner
 from mlxd.supervisor.record import living_gateways
 
 from ..finding import Case, Finding, fail, ok
-from ..hints import free_port, quoted
+from ..hints import free_port
 
 TITLE = "Ports"
 WHY = "mlxd never ends a process that is not its own: while another has the port, it can't start."
@@ -16,15 +16,15 @@ WHY = "mlxd never ends a process that is not its own: while another has the port
 
 def look(case: Case) -> Finding:
     server = case.settings.server
-    wanted = [("--port", server.host, server.port)]
+    wanted = [("MLXD_SERVER_PORT", server.host, server.port)]
     if server.v1_port is not None:
         wanted.append(("MLXD_SERVER_V1_PORT", server.v1_host, server.v1_port))
     ours = {file.gateway.pid: file.url for file in living_gateways(case.settings.data_dir)}
     told, mend = [], []
     worst = ok
     facts: dict[str, Any] = {}
-    for option, host, port in wanted:
-        status, words, command = _one(option, host, port, ours)
+    for variable, host, port in wanted:
+        status, words, command = _one(variable, host, port, ours)
         told.append(words)
         mend += command
         facts[str(port)] = words
@@ -32,7 +32,7 @@ def look(case: Case) -> Finding:
     return worst("; ".join(told), *mend, **facts) if mend else ok("; ".join(told), **facts)
 
 
-def _one(option: str, host: str, port: int, ours: dict[int, str]) -> tuple[Any, str, list[str]]:
+def _one(variable: str, host: str, port: int, ours: dict[int, str]) -> tuple[Any, str, list[str]]:
     if port == 0:
         return ok, "any free port", []
     error = _try(host, port)
@@ -40,18 +40,16 @@ def _one(option: str, host: str, port: int, ours: dict[int, str]) -> tuple[Any, 
         return ok, f"{port} is free", []
     if error.errno != errno.EADDRINUSE:
         told = f"{host}:{port} can't be listened on: {error.strerror or error}"
-        return fail, told, [_other(option, max(port, 1024) if port < 1024 else free_port())]
+        return fail, told, [_other(variable, max(port, 1024) if port < 1024 else free_port())]
     owner = port_owner(port)
     if owner is not None and owner.pid in ours:
         return ok, f"{port} is that of mlxd (process {owner.pid}, {ours[owner.pid]})", []
     who = owner or "a process that the system does not show"
-    return fail, f"{port} is taken by {who}", [_other(option, free_port())]
+    return fail, f"{port} is taken by {who}", [_other(variable, free_port())]
 
 
-def _other(option: str, port: int) -> str:
-    if option.startswith("--"):
-        return quoted("mlxd", "serve", option, port)
-    return f"{option}={port} mlxd serve"
+def _other(variable: str, port: int) -> str:
+    return f"export {variable}={port}"
 
 
 def _try(host: str, port: int) -> OSError | None:

@@ -5,7 +5,7 @@ import sys
 from mlxd.machine import damaged_files
 
 from ..finding import Case, Finding, ok, skipped, warn
-from ..hints import compiler_off_path, install_compiler
+from ..hints import compiler_off_path, install_compiler, ours
 
 TITLE = "Own products"
 WHY = "They read each weight once, as it was saved: decoding is two to four times faster with them."
@@ -26,13 +26,13 @@ def look(case: Case) -> Finding:
     used = case.ask("blas:probe", arguments, limit_s=90)
     bare = case.ask("blas:probe", arguments, limit_s=60, PATH="/nonexistent")
     if used.value is None:
-        return warn(f"they can't be measured: {used.failure}", "mlxd doctor --json")
+        return warn(f"they can't be measured: {used.failure}", ours("doctor", "--json"))
     note = used.value["notes"][0].rpartition("; ")[2]
     facts = {"row_us": used.value["row_us"], "note": note}
     if not note.startswith(NOTE):
         told = note.partition("so decoding is slower: ")[2] or note
         if damaged_files():
-            return warn(f"not used: {told}", "mlxd doctor --fix", **facts)
+            return warn(f"not used: {told}", ours("doctor", "--fix", "--only", "products"), **facts)
         if folder := compiler_off_path(case.environ, "gcc"):
             return warn(f"not used: {told}", f"export PATH=$PATH:{folder}", **facts)
         return warn(f"not used: {told}", install_compiler(), **facts)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..finding import Case, Finding, ok, skipped, warn
-from ..hints import quoted
+from ..hints import asked, ours
 
 TITLE = "Remotes"
 WHY = (
@@ -39,10 +39,10 @@ def look(case: Case) -> Finding:
         status = found.get("status", 0)
         if status in (401, 403):
             told.append(f"{one.name}: it refuses the key ({status})")
-            mend.append(f"export {one.key_env}=…" if one.key_env else "mlxd config")
+            mend.append(f"export {one.key_env}=…" if one.key_env else ours("config"))
         elif not status or status >= 500:
             told.append(f"{one.name}: {found.get('error') or f'it answers {status}'}")
-            mend.append(quoted("curl", "-I", one.url.rstrip("/") + "/models"))
+            mend += asked(one.url.rstrip("/") + "/models") or [ours("config")]
         else:
             good.append(one.name)
     if told:

@@ -7,6 +7,7 @@ from typing import Any
 from mlxd.supervisor.record import living_gateways
 
 from ..finding import Case, Finding, fail, ok, skipped, warn
+from ..hints import found_program, ours, quoted
 
 TITLE = "Running service"
 WHY = "An engine that failed stays failed until it is started again, so that it can be looked at."
@@ -23,19 +24,19 @@ def look(case: Case) -> Finding:
         try:
             status = _ask(f"{one.url}/status", case.settings.server.token)
         except (OSError, ValueError) as error:
-            again = ["mlxd down --now && mlxd up"]
-            return fail(f"process {one.gateway.pid} ({one.url}) does not answer: {error}", *again)
+            again = f"{ours('down', '--now')} && {ours('up')}"
+            return fail(f"process {one.gateway.pid} ({one.url}) does not answer: {error}", again)
         engines = status.get("engines", {})
         failed = {k: e for k, e in engines.items() if e.get("state") in ("failed", "stalled")}
         if failed:
-            return _failed(one.url, failed)
+            return _failed(case, one.url, failed)
         states = ", ".join(f"{name} {engine.get('state')}" for name, engine in engines.items())
         told.append(f"{one.url} (process {one.gateway.pid}): {states or 'no engine'}")
     make = warn if len(running) > 1 else ok
-    return make("; ".join(told), *(["mlxd down && mlxd up"] if len(running) > 1 else []))
+    return make("; ".join(told), *([f"{ours('down')} && {ours('up')}"] if len(running) > 1 else []))
 
 
-def _failed(url: str, failed: dict[str, Any]) -> Finding:
+def _failed(case: Case, url: str, failed: dict[str, Any]) -> Finding:
     from ..diagnose import explain
 
     told, mend = [], []
@@ -45,9 +46,11 @@ def _failed(url: str, failed: dict[str, Any]) -> Finding:
         known = explain(error)
         if known is not None:
             told[-1] += f" ({known.cause})"
-        mend.append(f"curl -X POST {url}/engines/{name}/start")
-        mend.append(f"mlxd logs {name}")
-    return fail("; ".join(told), *mend)
+        start = quoted("curl", "-X", "POST", f"{url}/engines/{name}/start")
+        plain = found_program("curl") and not case.settings.server.token
+        mend.append(start if plain else f"{ours('down')} && {ours('up')}")
+        mend.append(ours("logs", name))
+    return fail("; ".join(told), *dict.fromkeys(mend))
 
 
 def _ask(url: str, token: str | None) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """Whether the settings can be read."""
 
+from pathlib import Path
+
 from mlxd.settings import default_config_file
 
 from ..finding import Case, Finding, fail, ok
+from ..hints import ours, quoted
 
 TITLE = "Settings"
 WHY = "mlxd does not start with a setting that it does not know: it would do what nobody wanted."
@@ -10,8 +13,22 @@ WHY = "mlxd does not start with a setting that it does not know: it would do wha
 
 def look(case: Case) -> Finding:
     if case.complaint:
-        return fail(case.complaint, "mlxd config")
+        return fail(case.complaint, *_mend(case))
     set_by = {source for source in case.settings.sources.values() if source != "default"}
     if not set_by:
         return ok(f"all at their defaults; there is no {default_config_file()}")
     return ok("from " + ", ".join(sorted(set_by)), sources=sorted(set_by))
+
+
+def _mend(case: Case) -> list[str]:
+    """Without what is wrong: the variable that says it, or the file."""
+    told = case.complaint.partition("Did you mean")[0]
+    wrong = [name for name in case.environ if name.startswith("MLXD_") and name in _words(told)]
+    if wrong:
+        return [quoted("unset", max(wrong, key=len))]
+    file = next((word for word in _words(told) if Path(word).is_file()), "")
+    return [*([quoted("mv", file, f"{file}.off")] if file else []), ours("config")]
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip("().,;:'\"") for word in text.split()]
