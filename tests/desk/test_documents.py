@@ -1,6 +1,18 @@
 """Documents go in as files and come out as passages, through the gateway and the desk's process."""
 
-from .service import Service
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlxd.desk.documents.intake import open_below
+
+from .service import PATIENCE_S, Service, eventually
 
 FOX = b"The quick brown fox jumps over the lazy dog. Invoice INV-4711 was paid.\n"
 CHINESE = "数据库的索引让查询更快。每个文档都有自己的页面。\n".encode()
@@ -71,3 +83,137 @@ def test_the_desk_is_seen_in_status(service: Service) -> None:
     found = service.desk()
     assert found is not None
     assert desk["pid"] == found.pid
+
+
+def test_filters_by_type_document_and_date(service: Service) -> None:
+    [old] = service.indexed(("airship.txt", b"The zeppelin has landed at noon.\n"))
+    [new] = service.indexed(("airship.html", b"<html><body>The zeppelin is late.</body></html>"))
+    since = service.get(f"/documents/{new['id']}")["added"]
+
+    def found(**more: Any) -> set[str]:
+        return {hit["document"]["id"] for hit in service.search("zeppelin", **more)}
+
+    assert found() == {old["id"], new["id"]}
+    assert found(type=["html"]) == {new["id"]}
+    assert found(type=["html", "text"]) == {old["id"], new["id"]}
+    assert found(type=["pdf"]) == set()
+    assert found(document=[old["id"]]) == {old["id"]}
+    assert found(added_after=since) == {new["id"]}
+    assert found(added_before=since) == {old["id"]}
+    assert found(added_before=since, type=["html"]) == set()
+    assert found(type=["html' OR '1'='1"]) == set()
+    same = service.get("/search", query="zeppelin", type="html", added_after=since)
+    assert [hit["document"]["id"] for hit in same["results"]] == [new["id"]]
+
+
+def test_tags_are_renamed_and_merged(service: Service) -> None:
+    first, second, third = service.indexed(
+        ("one.txt", b"A lighthouse by the sea.\n"),
+        ("two.txt", b"A lighthouse on a rock.\n"),
+        ("three.txt", b"A lighthouse in a park.\n"),
+    )
+    for one, tags in ((first, ["invoce", "sea"]), (second, ["invoice"]), (third, ["\u706f\u5854"])):
+        service.post(f"/documents/{one['id']}/tags", {"tags": tags})
+
+    def counts() -> dict[str, int]:
+        return {one["tag"]: one["documents"] for one in service.get("/tags")["tags"]}
+
+    service.post("/tags/merge", {"tags": ["invoce"], "to": "invoice"})
+    assert counts()["invoice"] == 2
+    assert "invoce" not in counts()
+    found = service.search("lighthouse", tag=["invoice"])
+    assert {hit["document"]["id"] for hit in found} == {first["id"], second["id"]}
+    service.post("/tags/merge", {"tags": ["invoice", "\u706f\u5854", "sea"], "to": "coast"})
+    assert counts()["coast"] == 3
+    assert service.get(f"/documents/{first['id']}")["tags"] == ["coast"]
+    service.post("/tags/merge", {"tags": ["coast"], "to": "coast"})
+    assert counts()["coast"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("../../../etc/passwd", "passwd"),
+        ("..\\..\\windows\\system.txt", "system.txt"),
+        ("/absolute/path.txt", "path.txt"),
+        ("\u62a5\u544a \u2013 \u00e9t\u00e9.txt", "\u62a5\u544a \u2013 \u00e9t\u00e9.txt"),
+        ("\u202egpj.txt", "gpj.txt"),
+        ("line\u2028end.txt", "lineend.txt"),
+        ("n" * 300 + ".txt", "n" * 255),
+        ("'; drop table mlxd_documents; --.txt", "'; drop table mlxd_documents; --.txt"),
+    ],
+    ids=lambda value: ascii(value)[:24],
+)
+def test_a_name_is_only_shown_and_never_used_as_a_path(
+    service: Service, given: str, kept: str
+) -> None:
+    text = f"The name of this one is {given!a}.".encode()
+    [taken] = service.indexed((given, text))
+    assert taken["name"] == kept
+    assert service.get(f"/documents/{taken['id']}")["name"] == kept
+    answer = service.http.get(f"/documents/{taken['id']}/file")
+    assert answer.content == text
+    assert "\n" not in answer.headers["content-disposition"]
+    kept_at = [path for path in service.data.rglob("original") if path.read_bytes() == text]
+    assert [path.parts[-3] for path in kept_at] == [taken["id"]]
+
+
+@pytest.mark.parametrize("name", ["..", "/", "\u202e", " "], ids=ascii)
+def test_a_file_without_a_name_that_can_be_shown_is_refused(service: Service, name: str) -> None:
+    answer = service.http.post("/documents", files=[("file", (name, b"text"))])
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "file"
+
+
+def test_a_folder_that_becomes_a_link_after_the_check_leads_nowhere(folder: Path) -> None:
+    root, outside = folder / "root", folder / "outside"
+    (root / "sub").mkdir(parents=True)
+    outside.mkdir()
+    for place in (root / "sub", outside):
+        (place / "note.txt").write_text(place.name)
+    file = root / "sub" / "note.txt"
+    with os.fdopen(open_below(root, file)) as opened:
+        assert opened.read() == "sub"
+    (root / "sub").rename(root / "was")
+    (root / "sub").symlink_to(outside)
+    with pytest.raises(OSError, match=r"link|directory"):
+        open_below(root, file)
+
+
+def test_a_watched_folder_is_followed(service: Service, folder: Path) -> None:
+    (folder / "first.txt").write_text("The ibis wades.")
+    command = [sys.executable, "-m", "mlxd", "docs", "add", str(folder), "--watch"]
+    watching = subprocess.Popen(
+        [*command, "--url", str(service.http.base_url)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "MLXD_CONFIG": os.devnull},
+    )
+    try:
+        assert watching.stderr is not None
+        assert any("watching" in line for line in watching.stderr)
+
+        def names(question: str) -> Callable[[], bool]:
+            return lambda: [h["document"]["name"] for h in service.search(question)] == expected
+
+        expected = ["first.txt"]
+        assert names("ibis")()
+        (folder / "second.txt").write_text("The spoonbill sleeps.")
+        expected = ["second.txt"]
+        eventually(names("spoonbill"))
+        (folder / "second.txt").write_text("The avocet sleeps now.")
+        eventually(names("avocet"))
+        assert service.search("spoonbill") == []
+        (folder / "second.txt").rename(folder / "moved.txt")
+        expected = ["moved.txt"]
+        eventually(names("avocet"))
+        (folder / "first.txt").unlink()
+        expected = []
+        eventually(names("ibis"))
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(PATIENCE_S) == 0
+    finally:
+        watching.kill()
+        watching.wait(PATIENCE_S)
+        watching.stderr and watching.stderr.close()

@@ -69,6 +69,62 @@ def test_a_cancelled_job_can_be_tried_again(jobs: Service) -> None:
     assert jobs.until_state(job, "done", "failed")["state"] == "done"
 
 
+def test_what_failed_can_be_tried_again_once_its_cause_is_gone(folder: Path) -> None:
+    two = Paper().text("The first page.").page().text("The condor soars on this page.").bytes()
+    small = Service(folder, MLXD_DOCUMENTS_TAGS="off", MLXD_DOCUMENTS_PAGE_LIMIT="1")
+    try:
+        [taken] = small.add(("two.pdf", two))
+        failed = small.until_state(taken["job"], "failed", "done")
+        assert failed["code"] == "too_many_pages"
+        small.post(f"/jobs/{taken['job']}/retry")
+        again = small.until_state(taken["job"], "failed", "done")
+        assert (again["state"], again["attempt"]) == ("failed", 2)
+    finally:
+        assert small.end() == 0
+    large = Service(folder, MLXD_DOCUMENTS_TAGS="off", MLXD_DOCUMENTS_WORKERS="1")
+    try:
+        large.post(f"/jobs/{taken['job']}/retry")
+        done = large.until_state(taken["job"], "failed", "done")
+        assert done["state"] == "done", done
+        [hit] = large.search("condor")
+        assert hit["parent"]["page"] == 2
+        _the_preferred_goes_first(large)
+    finally:
+        assert large.end() == 0
+
+
+def _the_preferred_goes_first(service: Service) -> None:
+    """With one worker, which is busy while the order is changed."""
+    paper = Paper()
+    for number in range(4):
+        paper.picture(label(f"SIGN {number}"), 60)
+    [busy] = service.add(("busy.pdf", paper.bytes()))
+    service.until_state(busy["job"], "running")
+    texts = service.add(*((f"{i}.txt", f"Note {i} of many.".encode()) for i in range(5)))
+    queued = [one["job"] for one in texts]
+    moved = service.post(f"/jobs/{queued[-1]}/priority", {"priority": "high"})
+    assert (moved["state"], moved["priority"]) == ("queued", "high")
+    service.post(f"/jobs/{queued[0]}/priority", {"priority": "low"})
+    assert service.get(f"/jobs/{busy['job']}")["state"] == "running", "it was read too soon"
+    over = service.finished([busy["job"], *queued])
+    assert all(job["state"] == "done" for job in over)
+    ended = sorted(over[1:], key=lambda job: job["finished"])
+    assert [job["id"] for job in ended] == [queued[-1], *queued[1:-1], queued[0]]
+    answer = service.http.post(f"/jobs/{queued[0]}/priority", json={"priority": "high"})
+    assert answer.status_code == 409
+
+
+def test_a_waiting_job_keeps_the_priority_that_it_is_given(jobs: Service) -> None:
+    assign_vision(jobs, None)
+    [taken] = jobs.add(("prefer.pdf", picture(4714)))
+    jobs.until_state(taken["job"], "waiting")
+    moved = jobs.post(f"/jobs/{taken['job']}/priority", {"priority": "high"})
+    assert (moved["state"], moved["priority"]) == ("waiting", "high")
+    assign_vision(jobs, "pilot")
+    done = jobs.until_state(taken["job"], "done", "failed")
+    assert (done["state"], done["priority"]) == ("done", "high")
+
+
 def test_two_documents_of_one_name_have_each_their_own_picture(jobs: Service) -> None:
     first, second = jobs.indexed(("sign.pdf", picture(5501)), ("sign.pdf", picture(5502)))
     for taken, code in ((first, "5501"), (second, "5502")):

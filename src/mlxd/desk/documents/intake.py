@@ -131,9 +131,9 @@ class Intake:
         return [self._from_file(file, priority, tags) for file in files]
 
     def _from_file(self, file: Path, priority: Priority, tags: list[str]) -> Taken:
-        # The last part is not followed, so that nothing is put in its place after the check.
+        root = self._root_of(file)
         try:
-            handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            handle = open_below(root or file, file)
         except OSError as error:
             raise Refused(400, f"{file} can't be read: {error.strerror}.", param="path") from error
         with os.fdopen(handle, "rb") as stream:
@@ -141,9 +141,12 @@ class Intake:
                 raise Refused(400, f"{file} is no regular file.", param="path")
             return self.take(stream, file.name, file_source(file), priority, tags)
 
-    def _allowed(self, text: str) -> Path:
+    def _root_of(self, path: Path) -> Path | None:
         roots = [root.expanduser().resolve() for root in self._settings.roots]
-        if not roots:
+        return next((root for root in roots if path.is_relative_to(root)), None)
+
+    def _allowed(self, text: str) -> Path:
+        if not self._settings.roots:
             raise Refused(
                 403,
                 "Files are read by their path only below the folders of the setting "
@@ -156,7 +159,7 @@ class Intake:
         given = Path(text).expanduser()
         # Links are followed first: where it leads is what counts.
         path = given.resolve()
-        if not any(path.is_relative_to(root) for root in roots):
+        if self._root_of(path) is None:
             raise Refused(
                 403,
                 f"{text} is not below a folder of the setting documents.roots.",
@@ -186,6 +189,27 @@ class Intake:
         self._ledger.announce()
         self._publisher.remove(document)
         return True
+
+
+def open_below(root: Path, file: Path) -> int:
+    """A handle of a file without links on its way, so that nothing is put in the place of a folder
+    or of the file after it was looked at."""
+    folder = os.open(root, _ONLY_PASSED) if root != file else None
+    try:
+        for part in file.relative_to(root).parts[:-1]:
+            below = os.open(part, _ONLY_PASSED | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            if folder is not None:
+                os.close(folder)
+            folder = below
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        return os.open(file.name if root != file else file, flags, dir_fd=folder)
+    finally:
+        if folder is not None:
+            os.close(folder)
+
+
+# For a folder that may be gone through and not listed, where the system knows the difference.
+_ONLY_PASSED = getattr(os, "O_PATH", os.O_RDONLY)
 
 
 def file_source(file: Path) -> str:

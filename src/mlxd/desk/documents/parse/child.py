@@ -52,6 +52,9 @@ def extract(request: Extraction, stop: Callable[[], bool]) -> Survey | None:
         return msgspec.json.decode(survey.read_bytes(), type=Survey)
     Path(request.out).mkdir(parents=True, exist_ok=True)
     Path(request.images).mkdir(parents=True, exist_ok=True)
+    trouble = Path(request.out) / "trouble.json"
+    # Of an attempt before this one: its cause may be gone.
+    trouble.unlink(missing_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", __package__],
         stdin=subprocess.PIPE,
@@ -79,7 +82,6 @@ def extract(request: Extraction, stop: Callable[[], bool]) -> Survey | None:
         errors.close()
     if over == "stopped":
         return None
-    trouble = Path(request.out) / "trouble.json"
     if trouble.exists():
         found = msgspec.json.decode(trouble.read_bytes(), type=Trouble)
         raise Unreadable(found.code, found.message)
