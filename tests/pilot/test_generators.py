@@ -2,6 +2,7 @@
 
 import json
 import random
+from typing import Any
 
 import pytest
 from training.pilot import chat, evaluate
@@ -83,6 +84,25 @@ def test_what_is_to_be_said_stands_in_the_request() -> None:
         example = mixture.SHARES["exact"][1](random.Random(f"said/{i}"))
         told = "\n".join(str(m["content"]) for m in example.messages)
         assert example.answer in told
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in _strings(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in _strings(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("skill", ["call", "loose", "themed", "two"])
+def test_every_text_of_a_call_stands_in_the_request_letter_by_letter(skill: str) -> None:
+    for i in range(300):
+        example = mixture.SHARES[skill][1](random.Random(f"letters/{skill}/{i}"))
+        told = "\n".join(str(m["content"]) for m in example.messages)
+        offered = json.dumps(example.tools, ensure_ascii=False)  # an option is written as there
+        for _, arguments in example.meta["calls"]:
+            for text in _strings(arguments):
+                assert text in told or json.dumps(text, ensure_ascii=False) in offered
 
 
 def test_tags_stand_in_the_document_and_are_three_to_seven() -> None:

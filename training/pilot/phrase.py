@@ -1,5 +1,6 @@
 """A tiny phrase grammar: "[Please |]read {what}[.|!]" becomes one of its readings."""
 
+import json
 import random
 import re
 from dataclasses import dataclass, field
@@ -33,6 +34,22 @@ def loosen(rng: random.Random, template: str, words: list[str], share: float = 0
         return "" if not word.isascii() or rng.random() < 0.35 else rng.choice(words)
 
     return " ".join(_WORD.sub(change, template).split(" "))
+
+
+def _opens_with(text: str, values: Any) -> bool:
+    """Whether a text begins with something that an answer has to repeat letter by letter."""
+    told = values if isinstance(values, str) else json.dumps(values, ensure_ascii=False)
+    return text.split(maxsplit=1)[0].strip("\"'“”,.:;!?()") in told
+
+
+def capital(text: str, values: Any) -> str:
+    """With a capital at the beginning, unless a value stands there."""
+    return text if _opens_with(text, values) else text[0].upper() + text[1:]
+
+
+def small(text: str, values: Any) -> str:
+    """The other way round."""
+    return text if _opens_with(text, values) else text[0].lower() + text[1:]
 
 
 def slots_of(template: str) -> list[str]:

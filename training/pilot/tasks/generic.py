@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 from .. import lexicon as lx
-from ..phrase import Example, choose, user
+from ..phrase import Example, capital, choose, user
 from . import common, composed, passage, prose
 
 PAIRS = [
@@ -250,12 +250,13 @@ def facts(rng: random.Random, count: int) -> list[Fact]:
 def questions(rng: random.Random) -> Example:
     made = facts(rng, rng.choice([1, 2, 3, 4, 6, 8, 11, 16, 22]))
     sentences = [m[0] for m in made]
+    values = [answer for _, asks in made for _, answer in asks if not answer.startswith("the ")]
     joined: list[str] = []
     while sentences:
         one = sentences.pop(0)
         if sentences and rng.random() < 0.2:
             one += rng.choice([", and ", ", while ", "; ", ", but "]) + sentences.pop(0)
-        joined.append(one[0].upper() + one[1:] + rng.choice([".", ".", ".", ".", "!"]))
+        joined.append(capital(one, values) + rng.choice([".", ".", ".", ".", "!"]))
     for _ in range(rng.choice([0, 0, 1, 2, 3, 5])):
         joined.insert(rng.randint(0, len(joined)), rng.choice([common.filler, prose.english])(rng))
     text = " ".join(joined)
@@ -358,7 +359,7 @@ def loose_scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, tuple[st
     if rng.random() < 0.35:
         rng.shuffle(chunks)
     text = rng.choice([" ", " ", ", "]).join(chunks) + rng.choice(["", ".", "?", "!"])
-    return [t.schema() for t in tools], text[0].upper() + text[1:], (tool.name, arguments)
+    return [t.schema() for t in tools], capital(text, arguments), (tool.name, arguments)
 
 
 def _weave(rng: random.Random, hints: list[str]) -> list[str]:
@@ -427,6 +428,8 @@ def fields(rng: random.Random) -> Example:
     parts = []
     for param in params:
         value, shown = param.draw(rng)
+        if "enum" in param.schema:  # no schema is shown that could tell how it is written
+            value = shown
         wanted[param.name] = value
         spoken = param.name.replace("_", " ")
         frag = rng.choice(TOLD + param.frags)
@@ -436,7 +439,7 @@ def fields(rng: random.Random) -> Example:
     rng.shuffle(parts)
     text = rng.choice(SENTENCES).replace("{t}", rng.choice([lx.noun(rng), _thing(rng), "it"]))
     text = text.replace("{f}", rng.choice([", ", " and ", ", ", "; "]).join(parts))
-    text = text[0].upper() + text[1:]
+    text = capital(text, wanted)
     if rng.random() < 0.3:
         text = rng.choice([text + " " + common.filler(rng), common.filler(rng) + " " + text])
     names = list(wanted)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from .. import lexicon as lx
-from ..phrase import choose, fill, loosen, slots_of
+from ..phrase import choose, fill, loosen, slots_of, small
 from . import params as pm
 from .composed import Param, Tool, aside, make_param
 
@@ -185,10 +185,10 @@ def request_for(
         frag = rng.choice(extra[0].frags).replace("{p}", extra[0].name.replace("_", " "))
         text = text.rstrip("?.! ") + ", " + frag.replace("{v}", surface)
     arguments = {p.name: arguments[p.name] for p in tool.params if p.name in arguments}
-    return dress(rng, text), arguments
+    return dress(rng, text, arguments), arguments
 
 
-def dress(rng: random.Random, text: str) -> str:
+def dress(rng: random.Random, text: str, arguments: dict[str, Any]) -> str:
     """What people put around a request."""
     if not text.isascii() and any(c in lx.hanzi() for c in text):
         return (
@@ -204,5 +204,5 @@ def dress(rng: random.Random, text: str) -> str:
     if rng.random() < 0.1:
         text += rng.choice([" Thanks!", " please", " Thank you.", " It's urgent."])
     if rng.random() < 0.08:
-        text = text[0].lower() + text[1:]
+        text = small(text, arguments)
     return text

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from .. import lexicon as lx
-from ..phrase import Example, choose, user
+from ..phrase import Example, capital, choose, user
 from . import common, composed, generic, talk
 
 Call = tuple[str, dict[str, Any]]
@@ -152,7 +152,7 @@ def scene(rng: random.Random) -> tuple[list[dict[str, Any]], str, Call]:
     chunks = [said + mark, *parts]
     if parts and rng.random() < 0.25:
         first = ", ".join(parts)
-        chunks = [first[0].upper() + first[1:] + rng.choice([".", ":", " -"]), said + mark]
+        chunks = [capital(first, arguments) + rng.choice([".", ":", " -"]), said + mark]
     lead = composed.aside(rng) if rng.random() < 0.3 else ""
     text = lead + rng.choice([" ", " ", " ", ", ", "\n"]).join(chunks)
     text = text.replace(",,", ",").replace(".,", ".").replace("!,", "!").replace("?,", "?")

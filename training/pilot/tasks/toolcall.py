@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import chat
 from .. import lexicon as lx
-from ..phrase import Example, assistant, choose, fill, lines, loosen, user
+from ..phrase import Example, assistant, choose, fill, lines, loosen, small, user
 from . import common, composed, kinds
 
 Call = tuple[str, dict[str, Any]]
@@ -116,7 +116,7 @@ def _loose(rng: random.Random) -> Scene:
     return Scene(tools, text, [call])
 
 
-def _joined(rng: random.Random, first: str, second: str, chinese: bool) -> str:
+def _joined(rng: random.Random, first: str, second: str, chinese: bool, values: Any) -> str:
     """Two wishes in one message."""
     if rng.random() < 0.2:
         a, b = rng.choice(LISTS)
@@ -140,7 +140,7 @@ def _joined(rng: random.Random, first: str, second: str, chinese: bool) -> str:
             )
         link = " " + link + " "
         if rng.random() < 0.65 and not second.startswith("I "):
-            second = second[0].lower() + second[1:]
+            second = small(second, values)
     return head + link + second
 
 
@@ -162,12 +162,13 @@ def two_calls(rng: random.Random) -> Scene:
         tools = first.tools + second.tools
         rng.shuffle(tools)
         request, calls = second.request, first.calls + second.calls
-    text = _joined(rng, first.request, request, first.chinese)
+    text = _joined(rng, first.request, request, first.chinese, calls[-1][1])
     if rng.random() < 0.08 and first.again:
         third, arguments = first.again()
         call = (first.calls[0][0], arguments)
         if call not in calls:
-            text, calls = _joined(rng, text, third, first.chinese), [*calls, call]
+            text = _joined(rng, text, third, first.chinese, arguments)
+            calls = [*calls, call]
     return Scene(tools, text, calls, first.chinese)
 
 
