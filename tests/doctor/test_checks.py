@@ -129,10 +129,16 @@ class Wheels:
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheels:
     made = Wheels(tmp_path)
     monkeypatch.setattr(importlib.metadata, "distribution", made.distribution)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: made.distribution(name).version)
     return made
 
 
-def test_two_backends_are_told_apart_by_the_file(wheels: Wheels, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("driver", "kept"), [(True, "mlx-cuda-13"), (False, "mlx-cpu")])
+def test_two_backends_are_told_apart_by_the_file(
+    wheels: Wheels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: bool, kept: str
+) -> None:
+    """The one stays that the machine can use, whichever was installed last."""
+    monkeypatch.setattr(backends, "DRIVER_FILE", tmp_path if driver else tmp_path / "none")
     wheels.add("mlx-cpu", b"for the cpu", install=True)
     assert backends.look(case(tmp_path)).status is Status.OK
     wheels.add("mlx-cuda-13", b"for the gpu", install=True)
@@ -144,8 +150,9 @@ def test_two_backends_are_told_apart_by_the_file(wheels: Wheels, tmp_path: Path)
     away = next(step for step in steps if " uninstall " in step)
     back = next(step for step in steps if " install " in step)
     assert steps.index(away) < steps.index(back)
-    assert "mlx-cpu" in away
-    assert "mlx-cuda-13" in back
+    gone = {"mlx-cuda-13", "mlx-cpu"} - {kept}
+    assert gone.pop() in away
+    assert kept in back
 
 
 def test_a_library_that_nobody_brought_is_named(wheels: Wheels, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ WHY = (
     "installed wins, and removing it takes the other's file away too."
 )
 
+DRIVER_FILE = Path("/proc/driver/nvidia/version")
 LIBRARIES = ("libmlx.so", "libmlx.dylib")
 CPU = ("mlx-cpu",)
 CUDA = ("mlx-cuda-13", "mlx-cuda-12", "mlx-cuda")
@@ -45,13 +46,9 @@ def look(case: Case) -> Finding:
     digest = _digest(path)
     owners = [name for name, place, wanted in claims if place == path and wanted == digest]
     if len(names) > 1:
-        keep = owners[0] if owners else names[-1]
-        others = [name for name in names if name != keep]
-        told = f"{' and '.join(names)} are both installed; {path.name} is that of {keep}"
-        if not owners:
-            told = f"{' and '.join(names)} are both installed; {path.name} is neither's"
-        mend = f"{uninstall(others)} && {reinstall(_pinned(keep))}"
-        return fail(told, mend, **facts)
+        whose = f"that of {owners[0]}" if owners else "neither's"
+        told = f"{' and '.join(names)} are both installed; {path.name} is {whose}"
+        return fail(told, only(fitting(names)), **facts)
     if not owners and all(wanted for _, _, wanted in claims):
         told = f"{path} is not the file that {names[0]} brought"
         return fail(told, reinstall(_pinned(names[0])), **facts)
@@ -63,6 +60,19 @@ def look(case: Case) -> Finding:
         told = f"{brought} under mlx {base}: they only fit in the same version"
         return warn(told, reinstall(f"{names[0]}=={base}"), **facts)
     return ok(f"as {brought} brought it", **facts)
+
+
+def fitting(names: Sequence[str]) -> str:
+    """Of several backends the one that this machine can use."""
+    wanted = CUDA if DRIVER_FILE.exists() else (*CPU, "mlx-metal")
+    return next((name for name in names if name in wanted), names[-1])
+
+
+def only(keep: str) -> str:
+    """Leaves this backend alone, and whole: removing another takes its library away too."""
+    others = [name for name in there((*CPU, *CUDA)) if name != keep]
+    back = reinstall(_pinned(keep))
+    return f"{uninstall(others)} && {back}" if others else back
 
 
 def _packages() -> list[str]:

@@ -4,17 +4,15 @@ import ctypes
 import importlib.metadata
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 from ..finding import Case, Finding, fail, ok, skipped, warn
 from ..hints import install, uninstall
-from .backends import CPU, CUDA, there
+from .backends import CPU, CUDA, DRIVER_FILE, only, there
 
 TITLE = "CUDA"
 WHY = "A wheel for a newer CUDA than the driver knows can't start; without one, the GPU is unused."
 
-DRIVER_FILE = Path("/proc/driver/nvidia/version")
 _DRIVER = re.compile(r"\b(\d{3,}\.\d+(?:\.\d+)?)\b")
 # What the driver must know for the wheels that carry no number in their name.
 NEWEST = 13
@@ -54,6 +52,9 @@ def look(case: Case) -> Finding:
     told = f"driver {driver or 'unknown'}, {name} {version}"
     if "error" in found or found.get("init"):
         what = found.get("error") or f"cuInit answers {found['init']}"
+        if not card:
+            told = f"{name} {version}, and there is no NVIDIA driver: {what}"
+            return fail(told, only(CPU[0]), **found)
         return fail(f"{told}: the driver can't be used ({what})", "nvidia-smi", **found)
     wanted, knows = _wanted(name), found["version"] // 1000
     told += f"; the driver knows CUDA {knows}.{found['version'] % 1000 // 10}"

@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
-from ..finding import Case, Finding, fail, ok, warn
+from ..finding import Case, Finding, Status, fail, ok, warn
 from ..hints import reinstall
+from . import backends, versions
 
 TITLE = "Device"
 WHY = "An engine computes on this device. Where a product is wrong or crashes, no answer is right."
@@ -43,15 +44,24 @@ def probe(blas: str) -> dict[str, Any]:
 def look(case: Case) -> Finding:
     answer = case.ask("device:probe", {"blas": case.settings.engine.blas}, limit_s=60)
     if answer.value is None:
-        again = reinstall("mlx", *(["mlx-cpu"] if sys.platform == "linux" else []))
         last = answer.said.splitlines()[-1:] or [""]
         told = answer.failure if last[0] in answer.failure else f"{answer.failure}: {last[0]}"
-        return fail(f"MLX can't multiply here: {told}", again, output=answer.said)
+        return fail(f"MLX can't multiply here: {told}", _again(case), output=answer.said)
     found = answer.value
     what = f"{found['backend']} ({found['device']}), MLX {found['mlx']}"
     if found["wrong_rows"]:
-        return fail(f"{what}: a product came out wrong", reinstall("mlx"), **found)
+        return fail(f"{what}: a product came out wrong", _again(case), **found)
     if sys.platform == "darwin" and found["backend"] == "cpu":
         told = f"{what}: a product is right, and Metal is not used"
         return warn(told, "system_profiler SPDisplaysDataType", **found)
     return ok(f"{what}: a product is right", **found)
+
+
+def _again(case: Case) -> str:
+    """Where the backends are what is wrong, what mends them; else all of MLX as it was tested."""
+    libraries = backends.look(case)
+    if libraries.status is Status.FAIL and libraries.mend:
+        return libraries.mend[0]
+    names = ["mlx", *backends.there((*backends.CPU, *backends.CUDA, "mlx-metal"))]
+    wanted = versions.tested().get("mlx")
+    return reinstall(*(f"{name}=={wanted}" for name in names))
