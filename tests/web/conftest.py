@@ -3,10 +3,19 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.models import SHAPES, write_model
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+from tests.fakes.hub import FakeHub, running
 from tests.judges.service import Service
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -15,12 +24,24 @@ PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="package")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def hub() -> Iterator[FakeHub]:
+    """Where models are pulled from; nothing that is far away is asked."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[Service]:
     """`pilot` answers; `endless`, of random weights, says nothing and does not stop."""
     models = tmp_path_factory.mktemp("models")
     write_model(models / "endless", SHAPES["tiny"])
     home = tmp_path_factory.mktemp("home")
-    made = Service([Path("pilot"), models / "endless"], home)
+    environment = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(home / "hf"),
+        "MLXD_DOCUMENTS_TAGS": "off",
+    }
+    made = Service([Path("pilot"), models / "endless"], home, environment)
     yield made
     made.close()
 
@@ -37,12 +58,16 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
+def sized(browser: Browser, url: str, width: int, height: int, **more: Any) -> BrowserContext:
+    size: ViewportSize = {"width": width, "height": height}
+    made = browser.new_context(base_url=url, viewport=size, **{"locale": "en", **more})
+    made.set_default_timeout(PATIENCE_MS)
+    return made
+
+
 @pytest.fixture
 def context(browser: Browser, service: Service) -> Iterator[BrowserContext]:
-    made = browser.new_context(
-        base_url=service.url, locale="en", viewport={"width": 1280, "height": 860}
-    )
-    made.set_default_timeout(PATIENCE_MS)
+    made = sized(browser, service.url, 1280, 860)
     yield made
     made.close()
 

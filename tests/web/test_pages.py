@@ -13,7 +13,7 @@ from tests.judges.service import Service
 pytestmark = pytest.mark.timeout(240)
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 PAGES = ("chat", "models", "live", "documents", "proof", "doctor")
-SIZES = {"phone": (390, 800), "tablet": (820, 1100), "wide": (1600, 1000)}
+SIZES = {"phone": (390, 844), "tablet": (820, 1180), "wide": (1600, 1000)}
 
 
 def test_models_are_assigned_taken_away_and_checked(page: Page, service: Service) -> None:
@@ -78,7 +78,11 @@ def test_a_file_is_added_found_and_removed(page: Page) -> None:
     page.get_by_label("Search the documents").last.fill("lighthouse")
     page.keyboard.press("Enter")
     expect(page.locator("mark").first).to_have_text("lighthouse")
+    page.get_by_role("button", name="Show: velm.txt").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Its lighthouse is blue.")
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete: velm.txt").click()
+    page.get_by_role("button", name="Really delete?: velm.txt").click()
     expect(page.get_by_role("cell", name="velm.txt")).to_have_count(0)
 
 

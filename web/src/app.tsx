@@ -1,18 +1,27 @@
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useLanguage, useWords } from "./i18n";
 import { get, token } from "./lib/api";
-import { useLive } from "./lib/live";
+import { useLive, useReturns } from "./lib/live";
 import { href, usePlace } from "./lib/route";
 import { useKept } from "./lib/use";
 import { Button, Dialog } from "./parts/basic";
+import { Boundary } from "./parts/boundary";
 import { Icon, type IconName } from "./parts/icon";
 import { Live } from "./pages/live";
 import { Models } from "./pages/models";
 
-const Chat = lazy(() => import("./pages/chat"));
-const Documents = lazy(() => import("./pages/documents"));
-const Proof = lazy(() => import("./pages/proof"));
-const Doctor = lazy(() => import("./pages/doctor"));
+const LATER = {
+  chat: () => import("./pages/chat"),
+  documents: () => import("./pages/documents"),
+  proof: () => import("./pages/proof"),
+  doctor: () => import("./pages/doctor"),
+};
+const Chat = lazy(LATER.chat);
+const Documents = lazy(LATER.documents);
+const Proof = lazy(LATER.proof);
+const Doctor = lazy(LATER.doctor);
+// The other pages' scripts come while nobody waits for them: a service that is gone then has none.
+const FETCH_AFTER_MS = 3000;
 
 const PAGES = { chat: Chat, models: Models, live: Live, documents: Documents, proof: Proof, doctor: Doctor };
 type Page = keyof typeof PAGES;
@@ -27,6 +36,11 @@ export function App() {
   useEffect(() => {
     document.title = `${words.pages[page]} · mlxd`;
   }, [words, page]);
+  const returns = useReturns();
+  useEffect(() => {
+    const later = setTimeout(() => Object.values(LATER).forEach((load) => void load().catch(() => undefined)), FETCH_AFTER_MS);
+    return () => clearTimeout(later);
+  }, []);
   return (
     <div className="shell">
       <a className="skip" href="#main" onClick={(e) => (e.preventDefault(), main.current?.focus())}>
@@ -35,11 +49,29 @@ export function App() {
       <Side page={page} />
       <main className="main" id="main" ref={main} tabIndex={-1}>
         <Offline />
-        <Suspense fallback={<p className="page quiet">{words.loading}</p>}>
-          <Shown />
-        </Suspense>
+        <Boundary place={page} returns={returns} told={<Broken />}>
+          <Suspense fallback={<p className="page quiet">{words.loading}</p>}>
+            <Shown />
+          </Suspense>
+        </Boundary>
       </main>
       <TokenGate />
+    </div>
+  );
+}
+
+function Broken() {
+  const words = useWords();
+  return (
+    <div className="page">
+      <p className="fault" role="alert">
+        {words.broken}
+      </p>
+      <div className="row">
+        <Button icon="again" onClick={() => location.reload()}>
+          {words.reload}
+        </Button>
+      </div>
     </div>
   );
 }
@@ -93,8 +125,9 @@ function LanguageButton() {
 
 function Offline() {
   const words = useWords();
-  const { connected, snapshot } = useLive();
-  if (connected || snapshot === null) return null;
+  const { lost } = useLive();
+  const wanted = useSyncExternalStore(token.subscribe, token.wanted);
+  if (!lost || wanted) return null;
   return (
     <p className="offline" role="status">
       {words.reconnecting}
@@ -113,7 +146,7 @@ function TokenGate() {
     void get("/status").catch(() => undefined); // a wrong one brings the question back
   };
   return (
-    <Dialog title={words.token.title} onClose={() => undefined}>
+    <Dialog needed title={words.token.title} onClose={() => undefined}>
       <p>{words.token.why}</p>
       <form className="stack" onSubmit={keep}>
         <label className="field">

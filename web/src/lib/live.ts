@@ -14,17 +14,23 @@ export interface Sample {
 
 export interface Live {
   connected: boolean;
+  /** It was tried and is gone; before the first try neither holds. */
+  lost: boolean;
   snapshot: Snapshot | null;
   samples: Sample[];
+  /** How often the service came back after it was gone: what was read before may be old. */
+  returns: number;
 }
 
-// Two minutes at the pace at which the service tells.
-const KEPT_SAMPLES = 240;
+// Two minutes. By a clock of our own, as the service tells nothing while nothing changes.
+export const KEPT_SAMPLES = 120;
+const SAMPLE_MS = 1000;
 const RETRY_MS = [250, 500, 1000, 2000, 5000];
 
-let state: Live = { connected: false, snapshot: null, samples: [] };
+let state: Live = { connected: false, lost: false, snapshot: null, samples: [], returns: 0 };
 const listeners = new Set<() => void>();
 let running: AbortController | null = null;
+let clock: ReturnType<typeof setInterval> | undefined;
 let last: { at: number; tokens: number } | null = null;
 
 function publish(next: Partial<Live>): void {
@@ -33,19 +39,26 @@ function publish(next: Partial<Live>): void {
 }
 
 function take(snapshot: Snapshot): void {
-  const engines = Object.values(snapshot.status.engines);
+  publish({ connected: true, lost: false, snapshot, returns: state.returns + (state.lost ? 1 : 0) });
+}
+
+function sample(): void {
+  const engines = Object.values(state.snapshot?.status.engines ?? {});
+  if (!state.connected) {
+    last = null;
+    return;
+  }
   const tokens = engines.reduce((sum, one) => sum + one.tokens_out, 0);
-  const at = snapshot.at;
-  const seconds = last ? at - last.at : 0;
-  const rate = last && seconds > 0 ? Math.max(0, tokens - last.tokens) / seconds : 0;
+  const at = performance.now();
+  const rate = last ? (Math.max(0, tokens - last.tokens) * 1000) / (at - last.at) : 0;
   last = { at, tokens };
-  const sample: Sample = {
+  const made: Sample = {
     at,
     tokensPerSecond: rate,
     running: engines.reduce((sum, one) => sum + one.running, 0),
     waiting: engines.reduce((sum, one) => sum + one.waiting, 0),
   };
-  publish({ connected: true, snapshot, samples: [...state.samples, sample].slice(-KEPT_SAMPLES) });
+  publish({ samples: [...state.samples, made].slice(-KEPT_SAMPLES) });
 }
 
 async function follow(signal: AbortSignal): Promise<void> {
@@ -60,7 +73,7 @@ async function follow(signal: AbortSignal): Promise<void> {
       // told by `connected`; the next try is below
     }
     if (signal.aborted) return;
-    publish({ connected: false });
+    publish({ connected: false, lost: true });
     const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!;
     await new Promise((go) => setTimeout(go, token.wanted() ? 2000 : wait));
   }
@@ -71,12 +84,14 @@ function subscribe(listener: () => void): () => void {
   if (!running) {
     running = new AbortController();
     void follow(running.signal);
+    clock = setInterval(sample, SAMPLE_MS);
   }
   return () => {
     listeners.delete(listener);
     if (!listeners.size) {
       running?.abort();
       running = null;
+      clearInterval(clock);
       last = null;
     }
   };
@@ -84,4 +99,16 @@ function subscribe(listener: () => void): () => void {
 
 export function useLive(): Live {
   return useSyncExternalStore(subscribe, () => state);
+}
+
+/** Changes when the service has come back, and is the same otherwise. */
+export function useReturns(): number {
+  return useSyncExternalStore(subscribe, () => state.returns);
+}
+
+const picture = () => state.snapshot;
+
+/** Without the samples, which change every second. */
+export function useSnapshot(): Snapshot | null {
+  return useSyncExternalStore(subscribe, picture);
 }

@@ -1,5 +1,6 @@
-import { useCallback, useEffect, useRef, useState } from "react";
-import { Fault, get } from "./api";
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { Fault, get, token } from "./api";
+import { useReturns } from "./live";
 
 export interface Loaded<T> {
   value: T | null;
@@ -8,12 +9,15 @@ export interface Loaded<T> {
   again: () => void;
 }
 
-/** What a path answers; asked again by `again`, dropped when the page is left. */
+/** What a path answers; asked again by `again`, when the service has come back and when it was given
+ * a token; dropped when the page is left. */
 export function useGet<T>(path: string | null): Loaded<T> {
   const [value, setValue] = useState<T | null>(null);
   const [fault, setFault] = useState<Fault | null>(null);
   const [turn, setTurn] = useState(0);
   const [busy, setBusy] = useState(path !== null);
+  const returns = useReturns();
+  const given = useSyncExternalStore(token.subscribe, token.get);
   useEffect(() => {
     if (path === null) return;
     setBusy(true);
@@ -30,7 +34,7 @@ export function useGet<T>(path: string | null): Loaded<T> {
       if (!stop.signal.aborted) setBusy(false);
     });
     return () => stop.abort();
-  }, [path, turn]);
+  }, [path, turn, returns, given]);
   return { value, fault, busy, again: useCallback(() => setTurn((n) => n + 1), []) };
 }
 

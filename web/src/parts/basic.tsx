@@ -1,6 +1,7 @@
 import type { ButtonHTMLAttributes, ReactNode } from "react";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Fault as FaultError } from "../lib/api";
+import { copy } from "../lib/copy";
 import { useWords } from "../i18n";
 import { Icon, type IconName } from "./icon";
 
@@ -18,6 +19,49 @@ export function Button({ icon, kind = "", little, children, ...rest }: ButtonPro
       {icon && <Icon name={icon} />}
       {children}
     </button>
+  );
+}
+
+// Long enough to be seen.
+const COPIED_MS = 2000;
+
+export function CopyButton({ text, children }: { text: string; children?: ReactNode }) {
+  const words = useWords();
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const over = setTimeout(() => setCopied(false), COPIED_MS);
+    return () => clearTimeout(over);
+  }, [copied]);
+  const name = copied ? words.copied : words.copy;
+  return (
+    <Button kind="bare" little icon={copied ? "done" : "copy"} aria-label={name} onClick={() => void copy(text).then(() => setCopied(true))}>
+      {children && name}
+    </Button>
+  );
+}
+
+/** What can't be taken back is asked for twice: the second press does it, anything else lets it be. */
+export function RemoveButton(props: { what: string; little?: boolean; disabled?: boolean; onRemove: () => void }) {
+  const words = useWords();
+  const [sure, setSure] = useState(false);
+  const press = () => {
+    if (sure) props.onRemove();
+    setSure(!sure);
+  };
+  return (
+    <Button
+      kind={sure ? "danger" : "bare"}
+      little={props.little ?? false}
+      icon="trash"
+      disabled={props.disabled}
+      aria-label={`${sure ? words.removeSure : words.remove}: ${props.what}`}
+      onClick={press}
+      onBlur={() => setSure(false)}
+      onKeyDown={(event) => event.key === "Escape" && setSure(false)}
+    >
+      {sure && words.removeSure}
+    </Button>
   );
 }
 
@@ -62,18 +106,33 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-export function Dialog(props: { title: string; onClose: () => void; children: ReactNode; wide?: boolean }) {
+/** `needed`: it stays until it is answered. */
+export function Dialog(props: {
+  title: string;
+  onClose: () => void;
+  children: ReactNode;
+  wide?: boolean;
+  needed?: boolean;
+}) {
   const box = useRef<HTMLDialogElement>(null);
   const words = useWords();
   useEffect(() => {
     box.current?.showModal();
   }, []);
   return (
-    <dialog ref={box} className={props.wide ? "wide" : ""} onClose={props.onClose} aria-label={props.title}>
+    <dialog
+      ref={box}
+      className={props.wide ? "wide" : ""}
+      onClose={props.onClose}
+      onCancel={(event) => props.needed && event.preventDefault()}
+      aria-label={props.title}
+    >
       <div className="stack">
         <div className="row apart">
           <h2 dir="auto" className="dialog-title">{props.title}</h2>
-          <Button kind="bare" icon="close" aria-label={words.close} onClick={() => box.current?.close()} />
+          {!props.needed && (
+            <Button kind="bare" icon="close" aria-label={words.close} onClick={() => box.current?.close()} />
+          )}
         </div>
         {props.children}
       </div>

@@ -1,27 +1,20 @@
 // What models and documents say, as text: no HTML of theirs is ever made into elements, links open
 // apart, and pictures come from this service or not at all.
 
-import { memo, useState, type ReactNode } from "react";
+import { memo, useRef, type ReactNode } from "react";
 import Shown from "react-markdown";
 import gfm from "remark-gfm";
-import { useWords } from "../i18n";
-import { Button } from "./basic";
-
-const PLUGINS = [gfm];
+import { CopyButton } from "./basic";
+import { grown, type Blocks } from "./blocks";
 
 function Code({ children, className }: { children?: ReactNode; className?: string }) {
-  const words = useWords();
-  const [copied, setCopied] = useState(false);
   const text = String(children ?? "");
   if (!className && !text.includes("\n")) return <code>{text}</code>;
-  const copy = () => void navigator.clipboard.writeText(text).then(() => setCopied(true));
   return (
-    <div className="code">
+    <div className="code" dir="ltr">
       <div className="row apart small quiet">
         <span>{className?.replace("language-", "") ?? ""}</span>
-        <Button kind="bare" little onClick={copy}>
-          {copied ? words.copied : words.copy}
-        </Button>
+        <CopyButton text={text}>.</CopyButton>
       </div>
       <pre tabIndex={0}>
         <code>{text}</code>
@@ -38,11 +31,14 @@ const COMPONENTS = {
       <table>{children}</table>
     </div>
   ),
-  a: ({ href, children }: { href?: string; children?: ReactNode }) => (
-    <a href={href} target={href?.startsWith("#") ? undefined : "_blank"} rel="noopener noreferrer nofollow">
-      {children}
-    </a>
-  ),
+  a: ({ href, children }: { href?: string; children?: ReactNode }) =>
+    href ? (
+      <a href={href} target={href.startsWith("#") ? undefined : "_blank"} rel="noopener noreferrer nofollow">
+        {children}
+      </a>
+    ) : (
+      <>{children}</>
+    ),
   img: ({ alt, src }: { alt?: string; src?: string | Blob }) => (
     <span className="quiet">
       [{alt || "image"}
@@ -51,43 +47,55 @@ const COMPONENTS = {
   ),
 };
 
-/** A long answer is split at blank lines, so that only its last block is read again as it grows. */
-export function Markdown({ text }: { text: string }) {
+interface Node {
+  type: string;
+  value?: string;
+  url?: string;
+  children?: Node[];
+}
+
+/** [n] in what is said, where there is such a passage, as a link; in code it stays as it is. */
+function cites(numbers: string) {
+  const there = new Set(numbers.split(" "));
+  const split = (text: string): Node[] =>
+    text.split(/(\[\d{1,3}\])/).map((piece) => {
+      const n = piece.slice(1, -1);
+      const said: Node = { type: "text", value: piece };
+      return /^\[\d/.test(piece) && there.has(n) ? { type: "link", url: `#cite-${n}`, children: [said] } : said;
+    });
+  const visit = (node: Node): void => {
+    if (!node.children || node.type === "link") return;
+    node.children = node.children.flatMap((one) =>
+      one.type === "text" && one.value?.includes("[") ? split(one.value) : (visit(one), [one]),
+    );
+  };
+  return () => visit;
+}
+
+/** A long answer is split at blank lines, so that only its last block is read again as it grows;
+ * `cited`: the numbers of its passages, with spaces between. */
+export function Markdown({ text, cited = "" }: { text: string; cited?: string }) {
+  const blocks = useRef<Blocks>(undefined);
+  blocks.current = grown(blocks.current, text);
   return (
     <div className="prose" dir="auto">
-      {blocks(text).map((block, place) => (
-        <Block key={place} text={block} />
+      {blocks.current.groups.map((group, place) => (
+        <Group key={place} blocks={group} cited={cited} />
       ))}
     </div>
   );
 }
 
-const Block = memo(({ text }: { text: string }) => (
-  <Shown remarkPlugins={PLUGINS} components={COMPONENTS}>
+const Group = memo(({ blocks, cited }: { blocks: string[]; cited: string }) => (
+  <div className="prose-group" dir="auto">
+    {blocks.map((block, place) => (
+      <Block key={place} text={block} cited={cited} />
+    ))}
+  </div>
+));
+
+const Block = memo(({ text, cited }: { text: string; cited: string }) => (
+  <Shown remarkPlugins={cited ? [gfm, cites(cited)] : [gfm]} components={COMPONENTS}>
     {text}
   </Shown>
 ));
-
-function blocks(text: string): string[] {
-  const made: string[] = [];
-  let open: string | null = null;
-  let current: string[] = [];
-  for (const line of text.split("\n")) {
-    const fence = /^\s{0,3}(```+|~~~+)/.exec(line)?.[1];
-    if (fence && open === null) open = fence;
-    else if (fence && open !== null && fence.startsWith(open)) open = null;
-    const breaks = open === null && line.trim() === "" && !continues(current);
-    if (breaks) {
-      if (current.length) made.push(current.join("\n"));
-      current = [];
-    } else current.push(line);
-  }
-  if (current.length) made.push(current.join("\n"));
-  return made;
-}
-
-// A list goes on after a blank line, and numbering with it.
-function continues(lines: string[]): boolean {
-  const last = lines.at(-1) ?? "";
-  return /^\s*([-*+]|\d+[.)])\s/.test(last) || /^\s{2,}\S/.test(last);
-}

@@ -39,12 +39,3 @@ export function CitationDialog({ citation, onClose }: { citation: Citation; onCl
     </Dialog>
   );
 }
-
-/** [n] in an answer, where there is such a passage, as a link that `Markdown` hands back. */
-export function linked(text: string, citations: Citation[]): string {
-  if (!citations.length) return text;
-  const there = new Set(citations.map((one) => one.n));
-  return text.replace(/\[(\d{1,3})\](?![(:\[])/g, (whole, n: string) =>
-    there.has(Number(n)) ? `[\\[${n}\\]](#cite-${n})` : whole,
-  );
-}

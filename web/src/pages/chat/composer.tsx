@@ -1,11 +1,16 @@
 import type { FileUIPart } from "ai";
-import { useId, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { useWords } from "../../i18n";
-import { useLive } from "../../lib/live";
-import { Button } from "../../parts/basic";
+import { request } from "../../lib/api";
+import { useSnapshot } from "../../lib/live";
+import { href } from "../../lib/route";
+import { useAction } from "../../lib/use";
+import { Button, FaultBox } from "../../parts/basic";
+import { draft } from "./store";
 import type { Sampling } from "./types";
 
 interface Props {
+  id: string;
   busy: boolean;
   onSend: (text: string, files: FileUIPart[]) => void;
   onStop: () => void;
@@ -17,21 +22,32 @@ interface Props {
 
 export function Composer(props: Props) {
   const words = useWords();
-  const [text, setText] = useState("");
-  const [files, setFiles] = useState<FileUIPart[]>([]);
+  const [text, setText] = useState(() => draft.get(props.id).text);
+  const [files, setFiles] = useState(() => draft.get(props.id).files);
+  useEffect(() => draft.set(props.id, { text, files }), [props.id, text, files]);
   const [tuning, setTuning] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
 
-  const add = async (list: Iterable<File>) => {
-    const pictures = [...list].filter((file) => file.type.startsWith("image/"));
+  const [added, setAdded] = useState<string[]>([]);
+  const adding = useAction(async (list: File[]) => {
+    const pictures = list.filter((file) => file.type.startsWith("image/"));
     const read = await Promise.all(pictures.map(asPart));
     setFiles((before) => [...before, ...read]);
-  };
+    // What is no picture is for the documents, where the agent finds it.
+    for (const file of list.filter((one) => !pictures.includes(one))) {
+      const form = new FormData();
+      form.append("file", file);
+      await request("/documents", { method: "POST", body: form });
+      setAdded((before) => [...before, file.name]);
+    }
+  });
+  const add = (list: Iterable<File>) => void ([...list].length && adding.run([...list]));
   const submit = () => {
     if (props.busy || (!text.trim() && !files.length)) return;
     props.onSend(text, files);
     setText("");
     setFiles([]);
+    setAdded([]);
   };
   const pressed = (event: React.KeyboardEvent) => {
     // While characters are being composed, as for Chinese, Enter chooses one.
@@ -44,7 +60,7 @@ export function Composer(props: Props) {
       className="composer"
       onSubmit={(event) => (event.preventDefault(), submit())}
       onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => (event.preventDefault(), void add(event.dataTransfer.files))}
+      onDrop={(event) => (event.preventDefault(), add(event.dataTransfer.files))}
     >
       {tuning && <Tuning sampling={props.sampling} onSampling={props.onSampling} />}
       {files.length > 0 && (
@@ -63,6 +79,13 @@ export function Composer(props: Props) {
           ))}
         </div>
       )}
+      <FaultBox fault={adding.fault} />
+      {(adding.busy || added.length > 0) && (
+        <p className="small quiet" role="status">
+          {adding.busy ? words.documents.sending : words.chat.added(added.join(", "))}{" "}
+          {!adding.busy && <a href={href("documents")}>{words.pages.documents}</a>}
+        </p>
+      )}
       <textarea
         className="input"
         rows={2}
@@ -72,7 +95,7 @@ export function Composer(props: Props) {
         aria-label={words.chat.placeholder}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={pressed}
-        onPaste={(event) => void add(event.clipboardData.files)}
+        onPaste={(event) => add(event.clipboardData.files)}
       />
       <div className="row apart">
         <div className="row">
@@ -80,11 +103,10 @@ export function Composer(props: Props) {
           <input
             ref={picker}
             type="file"
-            accept="image/*"
             multiple
             hidden
             onChange={(event) => {
-              void add(event.target.files ?? []);
+              add([...(event.target.files ?? [])]);
               event.target.value = "";
             }}
           />
@@ -113,9 +135,10 @@ export function Composer(props: Props) {
 
 function Picker({ model, onModel }: { model: string; onModel: (model: string) => void }) {
   const words = useWords();
-  const { snapshot } = useLive();
+  const snapshot = useSnapshot();
   const assigned = Object.entries(snapshot?.capabilities ?? {}).filter(([, one]) => one.model_id);
   const models = snapshot?.models ?? [];
+  const text = snapshot?.capabilities.text?.model_id;
   const known = [...assigned.map(([name]) => name), ...models.map((one) => one.id)];
   return (
     <select
@@ -124,7 +147,7 @@ function Picker({ model, onModel }: { model: string; onModel: (model: string) =>
       value={known.includes(model) ? model : ""}
       onChange={(event) => onModel(event.target.value)}
     >
-      <option value="">{words.chat.auto}</option>
+      <option value="">{text ? words.chat.autoIs(text) : words.chat.auto}</option>
       <optgroup label={words.models.capabilities}>
         {assigned.map(([name, one]) => (
           <option key={name} value={name}>

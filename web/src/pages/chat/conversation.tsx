@@ -1,13 +1,17 @@
 import { useChat } from "@ai-sdk/react";
-import { DefaultChatTransport, type FileUIPart } from "ai";
-import { useEffect, useMemo, useRef } from "react";
+import type { FileUIPart } from "ai";
+import { useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
-import { request, send } from "../../lib/api";
-import { go } from "../../lib/route";
-import { useKept } from "../../lib/use";
-import { Button } from "../../parts/basic";
+import { send } from "../../lib/api";
+import { useSnapshot } from "../../lib/live";
+import { go, href } from "../../lib/route";
+import { useAction, useKept } from "../../lib/use";
+import { Button, FaultBox } from "../../parts/basic";
+import { Icon } from "../../parts/icon";
+import { phaseText } from "../live/engine";
 import { Composer } from "./composer";
 import { MessageView } from "./message";
+import { open } from "./store";
 import type { ChatMessage, Sampling, Session } from "./types";
 
 // A long answer is drawn this often: faster is not seen, and costs frames.
@@ -23,34 +27,26 @@ export function Conversation({ id, before, onChange }: Props) {
   const words = useWords();
   const [model, chooseModel] = useKept("chat.model", "");
   const [sampling, chooseSampling] = useKept<Sampling>("chat.sampling", {});
-  const transport = useMemo(
-    () =>
-      new DefaultChatTransport<ChatMessage>({
-        api: "/chat/agent-stream",
-        fetch: (path, init) => request(String(path), init ?? {}),
-      }),
-    [],
-  );
-  const chat = useChat<ChatMessage>({
-    id,
-    messages: before,
-    transport,
-    experimental_throttle: DRAW_MS,
-    onFinish: onChange,
-  });
+  const [kept] = useState(() => open(id, before));
+  const chat = useChat<ChatMessage>({ chat: kept, experimental_throttle: DRAW_MS });
   const busy = chat.status === "submitted" || chat.status === "streaming";
+  const was = useRef(busy);
+  useEffect(() => {
+    if (was.current && !busy) onChange();
+    was.current = busy;
+  }, [busy, onChange]);
   const body = { ...(model ? { model } : {}), settings: sampling };
   const say = (text: string, files: FileUIPart[]) => {
     go("chat", id);
     void chat.sendMessage({ text, files }, { body });
   };
-  const branch = async (messageId: string) => {
+  const branch = useAction(async (messageId: string) => {
     const made = await send<Session>("POST", `/sessions/${encodeURIComponent(id)}/branch`, {
       message_id: messageId,
     });
     onChange();
     go("chat", made.id);
-  };
+  });
   return (
     <>
       <Scroll following={busy} length={chat.messages.length}>
@@ -61,25 +57,26 @@ export function Conversation({ id, before, onChange }: Props) {
             message={message}
             growing={busy && place === chat.messages.length - 1}
             onRegenerate={() => void chat.regenerate({ messageId: message.id, body })}
-            onBranch={() => void branch(message.id)}
+            onBranch={() => void branch.run(message.id)}
             idle={!busy}
           />
         ))}
-        {chat.status === "submitted" && (
-          <p className="quiet thinking" role="status">
-            {words.chat.waiting}
-          </p>
-        )}
+        {busy && waits(chat.messages.at(-1)) && <Waiting model={model} messages={chat.messages} />}
+        <FaultBox fault={branch.fault} />
         {chat.error && (
-          <div className="fault" role="alert">
+          <div className="fault stack" role="alert">
             <p>{chat.error.message === "unreachable" ? words.unreachable : chat.error.message}</p>
-            <Button little icon="again" onClick={() => void chat.regenerate({ body })}>
-              {words.retry}
-            </Button>
+            <div className="row">
+              <Button little icon="again" onClick={() => void chat.regenerate({ body })}>
+                {words.retry}
+              </Button>
+            </div>
           </div>
         )}
       </Scroll>
       <Composer
+        key={id}
+        id={id}
         busy={busy}
         onSend={say}
         onStop={() => void chat.stop()}
@@ -92,40 +89,81 @@ export function Conversation({ id, before, onChange }: Props) {
   );
 }
 
+/** Nothing is being written: before the first word, and while a tool or the next step is awaited. */
+function waits(last: ChatMessage | undefined): boolean {
+  if (last?.role !== "assistant") return true;
+  const part = last.parts.at(-1);
+  return !(part && (part.type === "text" || part.type === "reasoning") && part.state === "streaming");
+}
+
+/** What the engine does meanwhile, as far as it is known which one it is. */
+function Waiting({ model, messages }: { model: string; messages: ChatMessage[] }) {
+  const words = useWords();
+  const snapshot = useSnapshot();
+  const pictures = messages.some((one) => one.parts.some((part) => part.type === "file"));
+  const wanted = model || (pictures ? "vision" : "text");
+  const name = snapshot?.capabilities[wanted]?.model_id ?? wanted;
+  const engine = snapshot?.status.engines[name];
+  const idle = !engine || (engine.state === "ready" && engine.progress?.phase === "idle");
+  const told = idle ? "" : `${name}: ${phaseText(engine, words) || words.state[engine.state] || engine.state}`;
+  return (
+    <p className="quiet thinking" role="status">
+      {told || words.chat.waiting}
+    </p>
+  );
+}
+
 function Welcome() {
   const words = useWords();
+  const snapshot = useSnapshot();
+  const nobody = snapshot && !snapshot.capabilities.text?.model_id;
   return (
     <div className="empty">
       <h1>{words.chat.hello}</h1>
       <p>{words.chat.helloWhy}</p>
+      {nobody && (
+        <p>
+          {words.chat.nobody} <a href={href("models")}>{words.chat.nobodyDo}</a>
+        </p>
+      )}
     </div>
   );
 }
 
-/** Follows what is written as long as the reader is at its end. */
+// So near to the end counts as at it.
+const NEAR_PX = 60;
+
+/** Follows what is written as long as the reader is at its end, and offers the way back there. */
 function Scroll(props: { following: boolean; length: number; children: React.ReactNode }) {
+  const words = useWords();
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const [away, setAway] = useState(false);
+  const toEnd = () => box.current?.scrollTo({ top: box.current.scrollHeight });
   useEffect(() => {
     atEnd.current = true;
-    box.current?.scrollTo({ top: box.current.scrollHeight });
+    toEnd();
   }, [props.length]);
   useEffect(() => {
     const inner = box.current?.firstElementChild;
-    if (!props.following || !inner) return;
-    const watch = new ResizeObserver(() => {
-      if (atEnd.current) box.current?.scrollTo({ top: box.current.scrollHeight });
-    });
+    if (!inner) return;
+    const watch = new ResizeObserver(() => atEnd.current && toEnd());
     watch.observe(inner);
     return () => watch.disconnect();
-  }, [props.following]);
+  }, []);
   const moved = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current!;
-    atEnd.current = scrollHeight - scrollTop - clientHeight < 60;
+    atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    setAway(!atEnd.current);
   };
   return (
-    <div className="messages" ref={box} onScroll={moved} tabIndex={0} role="log" aria-live="off">
+    <div className="messages" ref={box} onScroll={moved} tabIndex={0} role="log" aria-live="off" aria-label={words.pages.chat}>
       <div className="messages-inner">{props.children}</div>
+      {away && (
+        <button type="button" className="to-end" aria-label={words.chat.toEnd} title={words.chat.toEnd} onClick={toEnd}>
+          <Icon name="down" />
+        </button>
+      )}
     </div>
   );
 }

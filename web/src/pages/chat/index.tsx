@@ -5,6 +5,7 @@ import { go, usePlace } from "../../lib/route";
 import { useKept } from "../../lib/use";
 import { Button, FaultBox } from "../../parts/basic";
 import { Conversation } from "./conversation";
+import { answering, forget } from "./store";
 import { Sessions } from "./sessions";
 import type { ChatMessage, Session } from "./types";
 import "./chat.css";
@@ -14,22 +15,29 @@ function newId(): string {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
+// As in chat.css: below it the list lies over the conversation.
+const NARROW = 1000;
+
 export default function Chat() {
   const words = useWords();
   const [first] = useState(newId);
   const asked = usePlace().rest[0];
   const id = asked ?? first;
-  const [open, setOpen] = useKept("chat.sessions", innerWidth > 760);
+  const [open, setOpen] = useKept("chat.sessions", innerWidth > NARROW);
   const [turn, setTurn] = useState(0);
   const changed = useCallback(() => setTurn((n) => n + 1), []);
+  // Where there is no room beside the conversation, the list is over it only while one is chosen.
+  const chosen = () => innerWidth <= NARROW && setOpen(false);
   return (
     <div className={`chat ${open ? "" : "alone"}`}>
+      {open && <button type="button" className="scrim" aria-label={words.close} onClick={() => setOpen(false)} />}
       {open && (
         <Sessions
           current={id}
           turn={turn}
-          onNew={() => go("chat", newId())}
-          onGone={(gone) => gone === id && go("chat", newId())}
+          onNew={() => (chosen(), go("chat", newId()))}
+          onChosen={chosen}
+          onGone={(gone) => (forget(gone), gone === id && go("chat", newId()))}
         />
       )}
       <section className="talk" aria-label={words.pages.chat}>
@@ -41,9 +49,11 @@ export default function Chat() {
             aria-expanded={open}
             onClick={() => setOpen(!open)}
           />
-          <Button little icon="plus" onClick={() => go("chat", newId())}>
-            {words.chat.fresh}
-          </Button>
+          {!open && (
+            <Button little icon="plus" onClick={() => go("chat", newId())}>
+              {words.chat.fresh}
+            </Button>
+          )}
         </div>
         <Kept key={id} id={id} stored={asked !== undefined} onChange={changed} />
       </section>
@@ -54,10 +64,10 @@ export default function Chat() {
 /** What was said before is read first, so that the conversation begins with it. */
 function Kept({ id, stored, onChange }: { id: string; stored: boolean; onChange: () => void }) {
   const words = useWords();
-  const [messages, setMessages] = useState<ChatMessage[] | null>(stored ? null : []);
+  const [messages, setMessages] = useState<ChatMessage[] | null>(() => answering(id)?.messages ?? (stored ? null : []));
   const [fault, setFault] = useState<Fault | null>(null);
   useEffect(() => {
-    if (!stored) return;
+    if (!stored || answering(id)) return;
     const stop = new AbortController();
     get<Session>(`/sessions/${encodeURIComponent(id)}`, stop.signal).then(
       (session) => setMessages(session.messages ?? []),

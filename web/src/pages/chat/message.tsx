@@ -1,10 +1,11 @@
 import { memo, useState } from "react";
 import { useWords } from "../../i18n";
-import { Button } from "../../parts/basic";
+import { number, seconds } from "../../lib/format";
+import { Button, CopyButton } from "../../parts/basic";
 import { Markdown } from "../../parts/markdown";
-import { CitationDialog, CitationLinks, citationsOf, linked } from "./citations";
+import { CitationDialog, CitationLinks, citationsOf } from "./citations";
 import { ToolCard, toolOf } from "./tool";
-import type { ChatMessage, Citation } from "./types";
+import type { ChatMessage, Citation, Cost } from "./types";
 
 interface Props {
   message: ChatMessage;
@@ -21,6 +22,7 @@ function Whole({ message, growing, idle, onRegenerate, onBranch }: Props) {
   const text = message.parts.map((part) => (part.type === "text" ? part.text : "")).join("");
   const mine = message.role === "user";
   const citations = citationsOf(message);
+  const cited = citations.map((one) => one.n).join(" ");
   const [shown, setShown] = useState<Citation | null>(null);
   const open = (event: React.MouseEvent) => {
     const place = (event.target as Element).closest?.("a")?.getAttribute("href") ?? "";
@@ -33,25 +35,33 @@ function Whole({ message, growing, idle, onRegenerate, onBranch }: Props) {
     <article className={`message ${message.role}`} aria-label={mine ? words.chat.you : words.chat.model} aria-busy={growing}>
       <div className="message-body" onClick={open}>
         {message.parts.map((part, place) => (
-          <Part key={place} part={part} citations={citations} />
+          <Part key={place} part={part} cited={cited} />
         ))}
         <CitationLinks citations={citations} onOpen={setShown} />
         {shown && <CitationDialog citation={shown} onClose={() => setShown(null)} />}
       </div>
+      {!mine && message.metadata?.mlxd?.finish === "length" && <p className="small warn">{words.chat.cutOff}</p>}
       {idle && (
         <div className="message-tools row">
           <CopyButton text={text} />
           {!mine && <Button kind="bare" little icon="again" aria-label={words.chat.regenerate} onClick={onRegenerate} />}
           <Button kind="bare" little icon="branch" aria-label={words.chat.branch} onClick={onBranch} />
+          {message.metadata?.mlxd && <Took cost={message.metadata.mlxd} />}
         </div>
       )}
     </article>
   );
 }
 
-function Part({ part, citations }: { part: ChatMessage["parts"][number]; citations: Citation[] }) {
+function Took({ cost }: { cost: Cost }) {
   const words = useWords();
-  if (part.type === "text") return part.text ? <Markdown text={linked(part.text, citations)} /> : null;
+  const told = [cost.model, words.chat.tokens(number(cost.tokens)), seconds(cost.seconds)];
+  return <span className="small quiet number">{told.filter(Boolean).join(" · ")}</span>;
+}
+
+function Part({ part, cited }: { part: ChatMessage["parts"][number]; cited: string }) {
+  const words = useWords();
+  if (part.type === "text") return part.text ? <Markdown text={part.text} cited={cited} /> : null;
   if (part.type === "reasoning") {
     return (
       <details className="reasoning small">
@@ -65,11 +75,4 @@ function Part({ part, citations }: { part: ChatMessage["parts"][number]; citatio
   }
   const tool = toolOf(part);
   return tool ? <ToolCard tool={tool} /> : null;
-}
-
-function CopyButton({ text }: { text: string }) {
-  const words = useWords();
-  const [copied, setCopied] = useState(false);
-  const copy = () => void navigator.clipboard.writeText(text).then(() => setCopied(true));
-  return <Button kind="bare" little icon="copy" aria-label={copied ? words.copied : words.copy} onClick={copy} />;
 }

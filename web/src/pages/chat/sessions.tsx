@@ -3,17 +3,18 @@ import { useWords } from "../../i18n";
 import { send } from "../../lib/api";
 import { href } from "../../lib/route";
 import { useAction, useGet } from "../../lib/use";
-import { Button, FaultBox } from "../../parts/basic";
+import { Button, FaultBox, RemoveButton } from "../../parts/basic";
 import type { Session } from "./types";
 
 interface Props {
   current: string;
   turn: number;
   onNew: () => void;
+  onChosen: () => void;
   onGone: (id: string) => void;
 }
 
-export function Sessions({ current, turn, onNew, onGone }: Props) {
+export function Sessions({ current, turn, onNew, onChosen, onGone }: Props) {
   const words = useWords();
   const [query, setQuery] = useState("");
   const path = query ? `/sessions?q=${encodeURIComponent(query)}` : "/sessions";
@@ -51,16 +52,17 @@ export function Sessions({ current, turn, onNew, onGone }: Props) {
               <Rename title={one.title} onDone={(title) => void rename.run(one.id, title)} />
             ) : (
               <>
-                <a href={href("chat", one.id)} aria-current={one.id === current ? "true" : undefined}>
+                <a href={href("chat", one.id)} title={one.title} onClick={onChosen} aria-current={one.id === current ? "true" : undefined}>
                   {one.title || words.chat.untitled}
                 </a>
                 <Button kind="bare" little icon="edit" aria-label={`${words.rename}: ${one.title}`} onClick={() => setEditing(one.id)} />
-                <Button kind="bare" little icon="trash" aria-label={`${words.remove}: ${one.title}`} onClick={() => void remove.run(one.id)} />
+                <RemoveButton little what={one.title || words.chat.untitled} onRemove={() => void remove.run(one.id)} />
               </>
             )}
           </li>
         ))}
       </ul>
+      {query && value && !value.sessions.length && <p className="small quiet">{words.chat.noneFound}</p>}
     </aside>
   );
 }

@@ -1,6 +1,14 @@
 import type { UIMessage } from "ai";
 
-export type ChatMessage = UIMessage;
+/** What a whole answer took, as the service tells it with its end. */
+export interface Cost {
+  model: string | null;
+  finish: string | null;
+  tokens: number;
+  seconds: number;
+}
+
+export type ChatMessage = UIMessage<{ mlxd?: Cost }>;
 
 export interface Session {
   id: string;

@@ -1,28 +1,44 @@
 import { useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
-import { request, send } from "../../lib/api";
+import { Fault, request, send } from "../../lib/api";
 import { bytes } from "../../lib/format";
 import { useAction, useGet } from "../../lib/use";
-import { Badge, Button, Empty, FaultBox } from "../../parts/basic";
+import { Badge, Button, Empty, FaultBox, RemoveButton } from "../../parts/basic";
 import { Jobs, useJobs } from "./jobs";
 import { Search } from "./search";
 import { OVER, type Document } from "./types";
+import { Viewer } from "./viewer";
 import "./documents.css";
 
-// Rows at first and for each asking for more, and all that a page is good for: a search finds the rest.
-const STEP = 200;
-const MOST_ROWS = 1000;
+// More rows than this are another page.
+const ROWS = 100;
+// The commonest, as the service has them; a row's own tags are beside it.
+const MOST_TAGS = 40;
 
 export default function Documents() {
   const words = useWords();
   const [tag, setTag] = useState("");
-  const [limit, setLimit] = useState(STEP);
+  // Where each page that was opened begins: after this document.
+  const [places, setPlaces] = useState<string[]>([]);
   const tagged = tag ? `&tag=${encodeURIComponent(tag)}` : "";
-  const { value, fault, again } = useGet<{ documents: Document[]; next: string | null }>(`/documents?limit=${limit}${tagged}`);
+  const after = places.length ? `&after=${encodeURIComponent(places.at(-1)!)}` : "";
+  const { value, fault, again } = useGet<{ documents: Document[]; next: string | null }>(
+    `/documents?limit=${ROWS}${tagged}${after}`,
+  );
+  const known = useGet<{ tags: { tag: string }[] }>("/tags");
   const jobs = useJobs();
+  const failed = new Set(jobs.flatMap((job) => (job.state === "failed" && job.document ? [job.document] : [])));
   const over = jobs.filter((job) => OVER.includes(job.state)).length;
-  useEffect(again, [again, over]);
-  const tags = [...new Set((value?.documents ?? []).flatMap((one) => one.tags))].sort();
+  const tagsAgain = known.again;
+  const latest = useRef(over);
+  useEffect(() => {
+    if (latest.current === over) return;
+    latest.current = over;
+    again();
+    tagsAgain();
+  }, [again, tagsAgain, over]);
+  const tags = (known.value?.tags ?? []).map((one) => one.tag).slice(0, MOST_TAGS);
+  const first = places.length * ROWS;
   return (
     <div className="page">
       <header>
@@ -40,25 +56,37 @@ export default function Documents() {
               type="button"
               className="badge plain tag"
               aria-pressed={one === tag}
-              onClick={() => setTag(one === tag ? "" : one)}
+              onClick={() => (setPlaces([]), setTag(one === tag ? "" : one))}
             >
               {one}
             </button>
           ))}
         </div>
       )}
-      {value && !value.documents.length && !tag && (
+      {!value && !fault && (
+        <p className="quiet" role="status">
+          {words.documents.starting}
+        </p>
+      )}
+      {value && !value.documents.length && !tag && !places.length && (
         <Empty title={words.documents.none}>
           <p>{words.documents.noneWhy}</p>
         </Empty>
       )}
-      {value && value.documents.length > 0 && <List documents={value.documents} onGone={again} />}
-      {value?.next && limit < MOST_ROWS && (
-        <div>
-          <Button onClick={() => setLimit(limit + STEP)}>{words.more}</Button>
-        </div>
+      {value && value.documents.length > 0 && <List documents={value.documents} failed={failed} onGone={again} />}
+      {value && (places.length > 0 || value.next) && (
+        <nav className="row" aria-label={words.pages.documents}>
+          <Button icon="previous" disabled={!places.length} onClick={() => setPlaces(places.slice(0, -1))}>
+            {words.documents.previous}
+          </Button>
+          <span className="number quiet" role="status">
+            {words.documents.range(first + Math.min(1, value.documents.length), first + value.documents.length)}
+          </span>
+          <Button icon="next" disabled={!value.next} onClick={() => setPlaces([...places, value.next!])}>
+            {words.documents.next}
+          </Button>
+        </nav>
       )}
-      {value?.next && limit >= MOST_ROWS && <p className="quiet small">{words.documents.tooMany(MOST_ROWS)}</p>}
     </div>
   );
 }
@@ -67,14 +95,20 @@ function Drop({ onAdded }: { onAdded: () => void }) {
   const words = useWords();
   const picker = useRef<HTMLInputElement>(null);
   const [over, setOver] = useState(false);
+  const [told, setTold] = useState("");
   const add = useAction(async (files: File[]) => {
     // One request a file: a refused one does not take the others with it.
-    for (const file of files) {
+    const faults: Fault[] = [];
+    for (const [place, file] of files.entries()) {
+      setTold(words.documents.sendingOf(file.name, place + 1, files.length));
       const form = new FormData();
       form.append("file", file);
-      await request("/documents", { method: "POST", body: form });
+      await request("/documents", { method: "POST", body: form }).catch((error: Fault) =>
+        faults.push(new Fault(`${file.name}: ${error.message}`, error.status, error.code)),
+      );
       onAdded();
     }
+    if (faults.length) throw new Fault(faults.map((one) => one.message).join("\n"), faults[0]!.status);
   });
   return (
     <section
@@ -87,7 +121,7 @@ function Drop({ onAdded }: { onAdded: () => void }) {
         void add.run([...event.dataTransfer.files]);
       }}
     >
-      <p>{add.busy ? words.documents.sending : words.documents.drop}</p>
+      <p>{add.busy ? told : words.documents.drop}</p>
       <Button icon="plus" disabled={add.busy} onClick={() => picker.current?.click()}>
         {words.documents.choose}
       </Button>
@@ -107,14 +141,16 @@ function Drop({ onAdded }: { onAdded: () => void }) {
   );
 }
 
-function List({ documents, onGone }: { documents: Document[]; onGone: () => void }) {
+function List(props: { documents: Document[]; failed: Set<string>; onGone: () => void }) {
+  const { documents, failed, onGone } = props;
   const words = useWords();
+  const [shown, setShown] = useState<Document | null>(null);
   const remove = useAction(async (id: string) => {
     await send("DELETE", `/documents/${encodeURIComponent(id)}`);
     onGone();
   });
   return (
-    <section className="card scroll">
+    <section className="card scroll listed">
       <FaultBox fault={remove.fault} />
       <table>
         <thead>
@@ -132,9 +168,15 @@ function List({ documents, onGone }: { documents: Document[]; onGone: () => void
           {documents.map((one) => (
             <tr key={one.id}>
               <td dir="auto">
-                {one.title || one.name}
+                <button type="button" className="link" aria-label={`${words.documents.open}: ${one.name}`} onClick={() => setShown(one)}>
+                  {one.title || one.name}
+                </button>
                 {one.title && <div className="small quiet">{one.name}</div>}
-                {!one.indexed && <Badge tone="warn">{words.documents.notYet}</Badge>}
+                {!one.indexed && (
+                  <Badge tone={failed.has(one.id) ? "bad" : "warn"}>
+                    {failed.has(one.id) ? words.documents.unreadable : words.documents.notYet}
+                  </Badge>
+                )}
               </td>
               <td className="number">{one.pages ?? "–"}</td>
               <td className="number">{bytes(one.bytes)}</td>
@@ -148,18 +190,13 @@ function List({ documents, onGone }: { documents: Document[]; onGone: () => void
                 </div>
               </td>
               <td>
-                <Button
-                  kind="bare"
-                  icon="trash"
-                  aria-label={`${words.remove}: ${one.name}`}
-                  disabled={remove.busy}
-                  onClick={() => void remove.run(one.id)}
-                />
+                <RemoveButton what={one.name} disabled={remove.busy} onRemove={() => void remove.run(one.id)} />
               </td>
             </tr>
           ))}
         </tbody>
       </table>
+      {shown && <Viewer document={shown} onClose={() => setShown(null)} />}
     </section>
   );
 }

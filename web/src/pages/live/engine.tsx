@@ -81,7 +81,8 @@ function facts(engine: Engine, words: Words): [string, React.ReactNode][] {
   return made;
 }
 
-export function Controls({ name, engine }: { name: string; engine: Engine }) {
+export function Controls(props: { name: string; engine: Engine; children?: React.ReactNode }) {
+  const { name, engine } = props;
   const words = useWords();
   const act = useAction((what: string) => send("POST", `/engines/${named(name)}/${what}`));
   const down = DOWN.includes(engine.state);
@@ -102,6 +103,7 @@ export function Controls({ name, engine }: { name: string; engine: Engine }) {
             </Button>
           </>
         )}
+        {props.children}
       </div>
       <FaultBox fault={act.fault} />
     </>

@@ -1,11 +1,9 @@
 import { useWords } from "../../i18n";
-import { useLive } from "../../lib/live";
+import { KEPT_SAMPLES, useLive } from "../../lib/live";
 import { Empty } from "../../parts/basic";
 import { Chart } from "../../parts/chart";
 import { EngineCard } from "./engine";
 import { DeskCard, Restarts } from "./service";
-
-const POINTS = 240;
 
 export function Live() {
   const words = useWords();
@@ -21,12 +19,12 @@ export function Live() {
           <Chart
             label={words.live.rate}
             unit="tok/s"
-            points={POINTS}
+            points={KEPT_SAMPLES}
             values={samples.map((s) => s.tokensPerSecond)}
           />
         </section>
         <section className="card">
-          <Chart label={words.live.queue} unit="" points={POINTS} values={samples.map((s) => s.waiting)} />
+          <Chart label={words.live.queue} unit="" points={KEPT_SAMPLES} values={samples.map((s) => s.waiting)} />
         </section>
         <section className="card">
           <Chart

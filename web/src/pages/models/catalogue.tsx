@@ -2,9 +2,10 @@ import { useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
 import { named, send, type Fault } from "../../lib/api";
 import { bytes, number, seconds } from "../../lib/format";
+import { useSnapshot } from "../../lib/live";
 import { messages } from "../../lib/sse";
 import { useAction, useGet } from "../../lib/use";
-import { Badge, Bar, Button, FaultBox } from "../../parts/basic";
+import { Badge, Bar, Button, FaultBox, RemoveButton } from "../../parts/basic";
 
 interface Row {
   id: string;
@@ -93,11 +94,14 @@ function ShelfRow({ row, running, onChange }: { row: Row; running: boolean; onCh
   const words = useWords();
   const download = useDownload(row.id, running, onChange);
   const remove = useAction(async () => {
-    if (!confirm(words.models.removeSure(row.id))) return;
     await send("DELETE", `/models/catalogue/${named(row.id)}`);
     onChange();
   });
-  const facts = [bytes(row.size_bytes), row.context ? `${words.models.context} ${number(row.context)}` : "", row.licence ?? ""];
+  const total = useSnapshot()?.memory.total;
+  const needs = row.memory_bytes ?? null;
+  // What began to come, too, and came no further: a download goes on where it was.
+  const wanting = !row.path || (row.where === "hub" && !row.usable);
+  const facts = [bytes(row.size_bytes), needs ? words.models.needs(bytes(needs)) : "", row.context ? `${words.models.context} ${number(row.context)}` : "", row.licence ?? ""];
   return (
     <li>
       <div className="row apart">
@@ -106,9 +110,10 @@ function ShelfRow({ row, running, onChange }: { row: Row; running: boolean; onCh
           {row.aliases[0] && <span className="small quiet mono block">{row.id}</span>}
         </span>
         <span className="row">
+          {needs !== null && total && needs > total && <Badge tone="warn">{words.models.tooBig}</Badge>}
           {row.usable && <Badge tone="good">{words.models.where[row.where ?? ""] ?? row.where}</Badge>}
-          {row.path && !row.usable && <Badge tone="bad">{words.models.unusable}</Badge>}
-          {!row.path && !download.running && (
+          {row.path && !row.usable && !download.running && <Badge tone="bad">{words.models.unusable}</Badge>}
+          {wanting && !download.running && (
             <Button little onClick={download.begin} aria-label={`${words.models.pull}: ${row.id}`}>
               {words.models.pull}
             </Button>
@@ -119,13 +124,7 @@ function ShelfRow({ row, running, onChange }: { row: Row; running: boolean; onCh
             </Button>
           )}
           {row.where === "hub" && (
-            <Button
-              kind="bare"
-              icon="trash"
-              aria-label={`${words.models.remove}: ${row.id}`}
-              disabled={remove.busy}
-              onClick={() => void remove.run()}
-            />
+            <RemoveButton what={row.id} disabled={remove.busy} onRemove={() => void remove.run()} />
           )}
         </span>
       </div>
@@ -137,7 +136,7 @@ function ShelfRow({ row, running, onChange }: { row: Row; running: boolean; onCh
         ))}
         <span className="quiet">{facts.filter((one) => one && one !== "–").join(" · ")}</span>
       </div>
-      {row.reasons.map((why) => (
+      {!download.running && row.reasons.map((why) => (
         <p className="small bad" key={why}>
           {why}
         </p>

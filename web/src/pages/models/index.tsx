@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useWords } from "../../i18n";
 import { named, send } from "../../lib/api";
 import { bytes, number } from "../../lib/format";
-import { useLive } from "../../lib/live";
+import { useSnapshot } from "../../lib/live";
 import type { Model, Snapshot } from "../../lib/types";
 import { useAction } from "../../lib/use";
 import { Badge, Bar, Button, Facts, FaultBox } from "../../parts/basic";
@@ -12,12 +12,13 @@ import { CatalogueList } from "./catalogue";
 
 export function Models() {
   const words = useWords();
-  const { snapshot } = useLive();
+  const snapshot = useSnapshot();
   return (
     <div className="page">
       <header>
         <h1>{words.models.title}</h1>
       </header>
+      {!snapshot && <p className="quiet">{words.loading}</p>}
       {snapshot && (
         <>
           <Machine snapshot={snapshot} />
@@ -59,14 +60,11 @@ function Assignments({ snapshot }: { snapshot: Snapshot }) {
   const assign = useAction((capability: string, model: string) =>
     send("POST", `/models/global_capability/${encodeURIComponent(capability)}`, { model_id: model || null }),
   );
-  const confirm = useAction((model: string, capability: string) =>
-    send("POST", `/models/confirm_capability/${named(model)}/${encodeURIComponent(capability)}`),
-  );
   return (
     <section className="card assign">
       <h2>{words.models.assigned}</h2>
       <p className="quiet small">{words.models.assignedWhy}</p>
-      <FaultBox fault={assign.fault ?? confirm.fault} />
+      <FaultBox fault={assign.fault} />
       <div className="scroll">
         <table>
           <tbody>
@@ -91,19 +89,7 @@ function Assignments({ snapshot }: { snapshot: Snapshot }) {
                 </td>
                 <td>
                   {held.model_id && (
-                    <div className="row">
-                      <Badge tone={held.confirmed ? "good" : ""}>
-                        {held.confirmed ? words.models.confirmed : words.models.notConfirmed}
-                      </Badge>
-                      <Button
-                        little
-                        title={words.models.confirmWhy}
-                        disabled={confirm.busy}
-                        onClick={() => void confirm.run(held.model_id!, name)}
-                      >
-                        {words.models.confirm}
-                      </Button>
-                    </div>
+                    <Confirmed model={held.model_id} capability={name} confirmed={Boolean(held.confirmed)} />
                   )}
                 </td>
               </tr>
@@ -112,6 +98,25 @@ function Assignments({ snapshot }: { snapshot: Snapshot }) {
         </table>
       </div>
     </section>
+  );
+}
+
+function Confirmed({ model, capability, confirmed }: { model: string; capability: string; confirmed: boolean }) {
+  const words = useWords();
+  const check = useAction(() =>
+    send("POST", `/models/confirm_capability/${named(model)}/${encodeURIComponent(capability)}`),
+  );
+  const told = check.busy ? words.models.checking : confirmed ? words.models.confirmed : words.models.notConfirmed;
+  return (
+    <div className="stack" style={{ gap: 6 }}>
+      <div className="row">
+        <Badge tone={check.busy ? "warn" : check.fault ? "bad" : confirmed ? "good" : ""}>{told}</Badge>
+        <Button little title={words.models.confirmWhy} disabled={check.busy} onClick={() => void check.run()}>
+          {words.models.confirm}
+        </Button>
+      </div>
+      <FaultBox fault={check.fault} />
+    </div>
   );
 }
 
@@ -146,13 +151,12 @@ function ModelCard({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
           [words.models.path, <span className="mono">{model.path}</span>],
         ]}
       />
-      {engine && <Controls name={model.id} engine={engine} />}
       {engine && (
-        <div className="row">
+        <Controls name={model.id} engine={engine}>
           <Button little onClick={() => setLog(true)}>
             {words.models.logs}
           </Button>
-        </div>
+        </Controls>
       )}
       {log && <LogDialog name={model.id} onClose={() => setLog(false)} />}
     </section>

@@ -2,9 +2,9 @@ import { useCallback, useState } from "react";
 import { useLanguage, useWords } from "../../i18n";
 import { request, send, token } from "../../lib/api";
 import { seconds } from "../../lib/format";
-import { useLive } from "../../lib/live";
+import { useSnapshot } from "../../lib/live";
 import { useAction, useGet } from "../../lib/use";
-import { Badge, Button, Dialog, Empty, FaultBox } from "../../parts/basic";
+import { Badge, Button, Dialog, Empty, FaultBox, RemoveButton } from "../../parts/basic";
 import { Reports } from "./compare";
 import { RunView, useRun } from "./run";
 import { TONES, type RunShown, type Summary } from "./types";
@@ -52,7 +52,7 @@ export default function Proof() {
 function Begin({ onBegun }: { onBegun: () => void }) {
   const words = useWords();
   const { language } = useLanguage();
-  const { snapshot } = useLive();
+  const snapshot = useSnapshot();
   const [model, setModel] = useState("");
   const [what, setWhat] = useState("core");
   const begin = useAction(async () => {
@@ -138,12 +138,10 @@ function Kept({ reports, onGone }: { reports: Summary[]; onGone: () => void }) {
               {words.proof.checks}
             </Button>
             <OpenReport id={one.id} />
-            <Button
-              kind="bare"
-              icon="trash"
-              aria-label={`${words.remove}: ${one.model} ${one.started}`}
+            <RemoveButton
+              what={`${one.model} ${one.started}`}
               disabled={remove.busy}
-              onClick={() => void remove.run(one.id)}
+              onRemove={() => void remove.run(one.id)}
             />
           </li>
         ))}
