@@ -13,7 +13,6 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -21,10 +20,9 @@ from mlxd import wire
 from mlxd.catalog import ModelEntry
 
 from . import policy
-from .autopsy import explained, size_of
+from .autopsy import LastWords
 from .book import Book
 from .contract import EngineUnavailable
-from .launch import log_tail
 from .life import Life, Process
 from .policy import Action, Machine, State
 from .pulse import DEFAULT_LIMITS, OWN_LATENESS_S, Limits, Pulse
@@ -33,11 +31,8 @@ from .requests import Answer, EmbedRequest, Request
 log = logging.getLogger(__name__)
 
 HISTORY = 32
-LOG_LINES = 5
 # How long a client should wait before it asks for a model again whose engine failed for good.
 FAILED_RETRY_S = 60.0
-# What an engine says of itself that another try would not change.
-LASTING = {"cannot_load"}
 
 Spawn = Callable[[], Process]
 
@@ -71,9 +66,7 @@ class Slot:
         self.peak_before = 0
         self.peak_now = 0
         self.restarts = 0
-        self.last_error = ""
-        # Of the last death, also while the next engine runs.
-        self.explanation = ""
+        self.words = LastWords()
         self.book = Book(
             entry.id,
             queue_limit,
@@ -100,11 +93,8 @@ class Slot:
         self._ids = itertools.count(1)
         self._life: Life | None = None
         self._pulse: Pulse | None = None
-        self._log: Path | None = None
-        self._log_begin = 0
         self._changed = asyncio.Event()
         self._closing = False
-        self._lasting = False
         self._drain_s = 0.0
         self._task = asyncio.create_task(self.run(), name=f"slot {entry.id}")
 
@@ -250,11 +240,7 @@ class Slot:
         return phase + share
 
     def failure_text(self) -> str:
-        tail = log_tail(self._log, LOG_LINES) if self._log else []
-        told = self.last_error or self.machine.cause
-        lines = f" Last lines of {self._log}: " + " | ".join(tail) if tail else ""
-        why = f" {self.explanation}" if self.explanation else ""
-        return f"The engine of {self.entry.id} failed: {told.rstrip('.')}.{why}{lines}"
+        return self.words.told(self.entry.id, self.machine.cause)
 
     def _failure(self) -> EngineUnavailable:
         return EngineUnavailable(self.failure_text(), FAILED_RETRY_S)
@@ -352,8 +338,7 @@ class Slot:
         if failed.traceback:
             log.error("engine %s: %s\n%s", self.entry.id, failed.message, failed.traceback)
         if failed.id == 0:
-            self.last_error = failed.message
-            self._lasting = failed.code in LASTING
+            self.words.said(failed)
         return self.book.take_failure(failed)
 
     # --- the single writer -------------------------------------------------------------------
@@ -463,15 +448,13 @@ class Slot:
         self.hello = self.progress = None
         self.book.engine_begins()
         self.peak_before, self.peak_now = self.peak_now or self.peak_before, 0
-        self.last_error = ""
-        self._lasting = False
+        self.words.begin()
         try:
             process = self._spawn()
         except OSError as error:
             self._inbox.put_nowait(policy.Gone(f"its process can't be started: {error}"))
             return
-        self._log = process.log
-        self._log_begin = size_of(process.log)
+        self.words.logs_to(process.log)
         self._on_pid(process.pid, True)
         self._pulse = Pulse(time.monotonic(), self.entry.size_bytes, self._limits)
         self._life = Life(process, self.hear, self._inbox.put_nowait)
@@ -488,11 +471,7 @@ class Slot:
             self.book.fail_those(error, sent=True)
             return gone
         self.restarts += 1
-        if not self.last_error:
-            stalled = self.machine.state is State.STALLED
-            self.last_error = self.machine.cause if stalled else gone.detail
-        self.explanation = explained(self.last_error, self._log, self._log_begin)
-        why = f" ({self.explanation})" if self.explanation else ""
-        self.book.engine_died(self.last_error + why)
+        stalled = self.machine.state is State.STALLED
+        self.book.engine_died(self.words.died(self.machine.cause if stalled else gone.detail))
         owed = len(self.book) > 0 and not self._closing
-        return policy.Gone(gone.detail, served=served, lasting=self._lasting, owed=owed)
+        return policy.Gone(gone.detail, served=served, lasting=self.words.lasting, owed=owed)

@@ -18,25 +18,22 @@ from mlxd.settings import ModelSettings, Settings, known_keys, lookup
 from . import assignments, confirm, launch, metrics
 from .assignments import CAPABILITIES, Assignments
 from .contract import (
-    Downloading,
     Elsewhere,
     ModelCard,
     NotCapable,
-    ServiceError,
     Stream,
-    Unassigned,
-    UnknownModel,
 )
 from .desk import Desk
 from .house import House
 from .launch import ENGINE, Child
 from .lifecycle import Lifecycle
+from .names import Names
 from .opening import open_for
 from .policy import State
 from .pulse import DEFAULT_LIMITS, Limits
 from .record import Record
 from .remote import Asking, Remotes
-from .report import card_of, report
+from .report import report
 from .slot import Slot
 from .store import Confirmation, Store
 
@@ -77,6 +74,15 @@ class Supervisor:
         self._assignments = Assignments(store, assigned or {})
         self._lifecycle = Lifecycle(settings, self._slots, self._assignments)
         self._lifecycle.held.update(held)
+        self._names = Names(
+            self._slots,
+            self.slot,
+            lambda: self._catalogue,
+            self._remotes,
+            self._assignments,
+            self.pulls,
+            lambda: self._settings.catalogue.auto_pull,
+        )
         self._certificates = certificate.Certificates(settings.data_dir)
         self._dice = random.SystemRandom()
 
@@ -125,13 +131,13 @@ class Supervisor:
     # --- Service -----------------------------------------------------------------------------
 
     def models(self) -> list[ModelCard]:
-        return [*(card_of(slot) for slot in self._slots.values()), *self._remotes.cards()]
+        return self._names.cards()
 
     def certificate(self, name: str) -> dict[str, Any] | None:
         """What smoke has proved of a model that is served, and what has changed since."""
         if self._remotes.find(name) is not None:
             return None
-        slot = self._by_name(name)
+        slot = self._names.slot(name)
         hello = slot.hello
         now = certificate.Machine(
             versions=hello.versions if hello else certificate.installed(mlxd.__version__),
@@ -148,20 +154,10 @@ class Supervisor:
         return {"certificates": made, "models": served}
 
     def resolve(self, name: str, *, needs: str) -> ModelCard:
-        if name in assignments.KNOWN:
-            name = self._by_capability(name)
-        card = self._card_of(name)
-        if needs not in card.capabilities:
-            able = [c.id for c in self.models() if needs in c.capabilities]
-            others = f" These can: {', '.join(able)}." if able else ""
-            can = ", ".join(card.capabilities) or "nothing known"
-            raise NotCapable(f"{card.id} can't do {needs}; it can do {can}.{others}", needs=needs)
-        return card
+        return self._names.resolve(name, needs=needs)
 
     def elsewhere(self, name: str) -> Elsewhere | None:
-        if name in assignments.KNOWN:
-            name = self._serving(name) or ""
-        return self._remotes.find(name)
+        return self._names.elsewhere(name)
 
     def generate(self, card: ModelCard, submit: wire.Submit) -> Stream:
         return self._slots[card.id].generate(submit)
@@ -218,11 +214,11 @@ class Supervisor:
         }
 
     def assigned(self, capability: str) -> dict[str, Any]:
-        name = self._serving(capability)
+        name = self._names.serving(capability)
         return {
             "capability": capability,
             "model_id": name,
-            "state": str(self._card_of(name).state) if name else None,
+            "state": str(self._names.card(name).state) if name else None,
             "confirmed": self._assignments.confirmations(name or "").get(capability),
         }
 
@@ -231,7 +227,7 @@ class Supervisor:
         assignments.check(capability)
         slot = None
         if name is not None:
-            card = self._card_of(name)
+            card = self._names.card(name)
             if capability in CAPABILITIES and capability not in card.capabilities:
                 can = ", ".join(card.capabilities) or "nothing known"
                 raise NotCapable(
@@ -253,7 +249,7 @@ class Supervisor:
         remote = self._remotes.find(name)
         asked: confirm.Asked
         if remote is None:
-            slot = self._by_name(name)
+            slot = self._names.slot(name)
             name, asked = slot.entry.id, slot
         else:
             asked = Asking(remote)
@@ -283,7 +279,7 @@ class Supervisor:
 
     def control(self, name: str, what: str) -> dict[str, Any]:
         """`what`: start, stop or restart. Returns at once; /status shows what becomes of it."""
-        slot = self._by_name(name)
+        slot = self._names.slot(name)
         getattr(self._lifecycle, what)(slot, f"{what} was asked for")
         return {"model_id": slot.entry.id, "asked": what, "state": str(slot.state)}
 
@@ -366,50 +362,6 @@ class Supervisor:
             )
             self._slots[entry.id].peak_before = self._house.peak(entry.id, entry.size_bytes)
         return self._slots[entry.id]
-
-    def _by_name(self, name: str) -> Slot:
-        try:
-            return self.slot(self._catalogue.find(name, any_folder=False))
-        except BrokenModel as error:
-            raise NotCapable(str(error), needs="text") from error
-        except NotDownloaded as error:
-            raise self._lacking(error) from error
-        except NameUnknown as error:
-            raise UnknownModel(name, self._names(), error.told) from error
-
-    def _lacking(self, error: NotDownloaded) -> ServiceError:
-        """A download that runs is told of; with catalogue.auto_pull, it is begun."""
-        pulled = self.pulls.find(error.hub)
-        if self._settings.catalogue.auto_pull and (pulled is None or pulled.may_begin_again):
-            pulled = self.pulls.begin(error.hub)
-        if pulled is None or pulled.event.state in ("done", "cancelled"):
-            return UnknownModel(error.name, self._names(), f"{error}.")
-        return Downloading(error.name, pulled.event)
-
-    def _by_capability(self, capability: str) -> str:
-        name = self._serving(capability)
-        if name is None:
-            able = [card.id for card in self.models() if capability in card.capabilities]
-            raise Unassigned(capability, able)
-        return name
-
-    def _serving(self, capability: str) -> str | None:
-        """Where nobody has decided yet, it is the first model that turned out to have it."""
-        assignments.check(capability)
-        if capability in self._assignments.current:
-            name = self._assignments.current[capability]
-            return name if name and (name in self._slots or self._remotes.find(name)) else None
-        running = (slot for slot in self._slots.values() if slot.intended)
-        able = (slot.entry.id for slot in running if capability in card_of(slot).capabilities)
-        return next(able, None)
-
-    def _names(self) -> list[str]:
-        elsewhere = [card.id for card in self._remotes.cards()]
-        return list(dict.fromkeys([*self._slots, *elsewhere, *self._catalogue.available()]))
-
-    def _card_of(self, name: str) -> ModelCard:
-        remote = self._remotes.find(name)
-        return card_of(self._by_name(name)) if remote is None else self._remotes.card(remote)
 
     def _spawner(self, entry: ModelEntry) -> Callable[[], Child]:
         arguments = launch.engine_arguments(entry, self._settings)
