@@ -114,6 +114,10 @@ def test_formats_that_nobody_sends_are_not_opened(vision_model: Path, form: str)
 
 def test_images_have_a_limit_each_and_together(vision_model: Path) -> None:
     mine = reader(vision_model, 10_000)
+    vast = encoded("BMP", size=(8, 8))
+    vast = vast[:18] + (60_000).to_bytes(4, "little") * 2 + vast[26:]
+    with pytest.raises(Refused, match=r"60000×60000 pixels; the limit is 10,000"):
+        mine.read(PLACE, [ImagePart(vast, "here")])
     with pytest.raises(Refused, match=r"101×100 pixels; the limit is 10,000"):
         mine.read(PLACE, [part(101, 100)])
     mine.read(PLACE * 4, [part(100, 100)] * 4)

@@ -416,6 +416,33 @@ def test_a_tools_schema_that_cannot_be_enforced_names_the_tools(grammars: Gramma
         grammars.for_request(chat(tools=[tool], tool_choice="=g"))
 
 
+@pytest.mark.parametrize("kind", ["array", "odd", ["string", "null"], 5])
+def test_arguments_that_are_no_object_are_refused(grammars: Grammars, kind: Any) -> None:
+    tool = Tool("f", parameters={"type": kind})
+    with pytest.raises(InvalidGrammar, match="are an object") as caught:
+        grammars.for_request(chat(tools=[tool], tool_choice="required"))
+    assert caught.value.param == "tools.0"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "object", "required": ["a"]},
+        {"type": ["object", "null"], "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+        {"enum": [{"a": 1}]},
+    ],
+)
+def test_what_is_demanded_without_being_described_is_given(
+    tokenizer: Tokenizer, style: Style, grammars: Grammars, parameters: dict[str, Any]
+) -> None:
+    tool = Tool("weather", parameters=parameters)
+    submit = chat(tools=[tool], tool_choice="=weather", parallel_tool_calls=False)
+    matcher = grammars.for_request(submit)
+    assert matcher is not None
+    ((_, arguments),) = Drawn(tokenizer, style, matcher, 1).calls.values()
+    jsonschema.validate(json.loads(arguments), {**parameters, "type": "object"})
+
+
 def test_annotations_are_no_promises(
     tokenizer: Tokenizer, style: Style, grammars: Grammars
 ) -> None:

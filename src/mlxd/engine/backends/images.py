@@ -17,6 +17,8 @@ from ..job import Refused
 _IMAGE_TOKEN_NAMES = ("image_token_id", "image_token_index")
 # What clients send. Pillow reads forty formats more, some by starting other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# Pillow's own limit is higher or lower than ours, which is asked before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
 # A request's images are in memory at once: together they may have this many times one's pixels.
 _TOGETHER = 4
 

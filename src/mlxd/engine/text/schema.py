@@ -10,8 +10,10 @@ FORMATS = frozenset(
 # Where these appear, an object may be described in several places, and closing one breaks others.
 _SCATTERED = ("allOf", "unevaluatedProperties", "dependentSchemas", "$dynamicRef", " shared")
 _ELSEWHERE = ("anyOf", "oneOf", "$ref")
+# What makes an object more than an empty one.
 _DESCRIBING = ("properties", "patternProperties", "additionalProperties", "anyOf", "oneOf",
-               "allOf", "$ref")  # fmt: skip
+               "allOf", "$ref", "required", "minProperties", "propertyNames", "not", "const",
+               "enum", "if", "dependentRequired", "dependentSchemas")  # fmt: skip
 # Deeper than any schema that someone wrote or a library derived.
 MAX_DEPTH = 100
 
@@ -69,11 +71,13 @@ def prepared(schema: Any) -> Any:
 
 def arguments(parameters: dict[str, Any]) -> dict[str, Any] | None:
     """What a tool's arguments must be; None where it takes none."""
-    described = {word for word in _DESCRIBING if parameters.get(word)}
-    if not described:
+    kinds = parameters.get("type", "object")
+    if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
+        raise Unenforceable(f"a call's arguments are an object, and this is of type {kinds!r}")
+    if not any(parameters.get(word) for word in _DESCRIBING):
         return None
     schema = prepared(parameters)
-    return schema if "type" in schema or "$ref" in schema else {"type": "object", **schema}
+    return schema if "$ref" in schema else {**schema, "type": "object"}
 
 
 def text_of(schema: Any) -> str:
