@@ -384,3 +384,36 @@ def test_a_terminal_without_such_characters_gets_an_answer(environment: dict[str
     )
     assert made.returncode == 0, made.stderr
     assert "port-taken" in made.stdout
+
+
+# Root enters every folder, but not without this right of its own.
+AS_ANYBODY = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+
+
+@LINUX
+def test_a_data_folder_of_somebody_else_is_named(home: Path, environment: dict[str, str]) -> None:
+    """It may not even be entered: that is one finding, and no other check fails by it."""
+    data = home / "data"
+    (data / "run").mkdir(parents=True)
+    (data / "mlxd.db").write_bytes(b"")
+    alone: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        alone = AS_ANYBODY
+        if not shutil.which(alone[0]) or subprocess.run([*alone, "true"]).returncode:
+            pytest.skip("setpriv is needed, to be somebody who may not enter every folder")
+        os.chown(data, 12345, 12345)
+    data.chmod(0 if not alone else 0o700)
+    try:
+        made = subprocess.run(
+            [*alone, sys.executable, "-m", "mlxd", "doctor", "--json", "--skip",
+             "bundled,blas,products,compiler,device"],
+            env=environment, capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+        found = {one["name"]: one for one in json.loads(made.stdout)["checks"]}
+    finally:
+        data.chmod(0o700)
+    assert not [one for one in found.values() if "check itself failed" in one["found"]]
+    folders = found["folders"]
+    assert folders["status"] == "fail"
+    assert f"{data} can't be written" in folders["found"]
+    assert any(str(data) in one for one in folders["mend"])

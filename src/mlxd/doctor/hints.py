@@ -131,7 +131,8 @@ def is_read_only(folder: Path) -> bool:
 def existing(path: Path) -> Path:
     """The folder itself, or the nearest one above it that there is."""
     path = path.expanduser().absolute()
-    while not path.exists():
+    # Path.exists raises where a folder above may not be entered.
+    while not os.path.exists(path):
         path = path.parent
     return path
 

@@ -139,8 +139,17 @@ class Record:
             return
 
 
+def run_files(data_dir: Path) -> list[Path]:
+    """None where another user's folder may not be entered, in which `glob` would raise."""
+    folder = data_dir / "run"
+    try:
+        return sorted(folder / name for name in os.listdir(folder) if name.endswith(".json"))
+    except OSError:
+        return []
+
+
 def gateways(data_dir: Path) -> Iterator[tuple[Path, RunFile]]:
-    for path in sorted((data_dir / "run").glob("*.json")):
+    for path in run_files(data_dir):
         try:
             yield path, msgspec.json.decode(path.read_bytes(), type=RunFile)
         except (OSError, msgspec.DecodeError):

@@ -134,12 +134,13 @@ class Store:
             )
 
     def _read(self, query: str) -> list[tuple]:  # type: ignore[type-arg]
-        if not self.path.exists():
-            return []
         try:
+            # Raises where its folder is another user's.
+            if not self.path.exists():
+                return []
             with contextlib.closing(self._connect()) as database:
                 return database.execute(query).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if "no such table" in str(error):
                 return []
             if "no such column" in str(error):

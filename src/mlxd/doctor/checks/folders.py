@@ -28,7 +28,8 @@ def own_folders(settings: Settings) -> list[Path]:
     """Those that there are."""
     data = settings.data_dir
     named = [data, *(data / name for name in ("logs", "run", "certificates")), cache_folder()]
-    return [path for path in named if path.is_dir()]
+    # Path.is_dir raises where a folder above may not be entered.
+    return [path for path in named if os.path.isdir(path)]
 
 
 def secret_files(settings: Settings) -> Iterator[Path]:
@@ -43,9 +44,9 @@ def secret_files(settings: Settings) -> Iterator[Path]:
 
 def look(case: Case) -> Finding:
     data = case.settings.data_dir
-    if data.exists() and not data.is_dir():
+    if os.path.exists(data) and not os.path.isdir(data):
         return fail(f"the data folder {data} is a file", quoted("mv", data, f"{data}.old"))
-    for folder in (*own_folders(case.settings), existing(data)):
+    for folder in (existing(data), *own_folders(case.settings)):
         if not os.access(folder, os.W_OK | os.X_OK):
             return _unwritable(folder)
     if damage := _damage(data):
@@ -60,7 +61,7 @@ def look(case: Case) -> Finding:
     if secret := list(secret_files(case.settings)):
         told = f"{secret[0]} holds the token, and other users may read it"
         return warn(told, quoted("chmod", "600", secret[0]))
-    return ok(f"{data}{'' if data.exists() else ' (not made yet)'}", default=_config())
+    return ok(f"{data}{'' if os.path.exists(data) else ' (not made yet)'}", default=_config())
 
 
 def probe(index: str) -> int:

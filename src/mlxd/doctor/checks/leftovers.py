@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from mlxd.machine import damaged_files, unfinished_files
-from mlxd.supervisor.record import Mark, gateways, lives
+from mlxd.supervisor.record import Mark, gateways, lives, run_files
 
 from ..finding import Case, Finding, ok, warn
 from ..hints import ours
@@ -33,7 +33,7 @@ def find(data_dir: Path) -> Left:
         if not lives(file.gateway):
             records.append(path)
             engines += [one for one in file.engines if lives(one)]
-    unreadable = [path for path in (data_dir / "run").glob("*.json") if path not in read]
+    unreadable = [path for path in run_files(data_dir) if path not in read]
     return Left(engines, [*records, *unreadable], unreadable)
 
 
