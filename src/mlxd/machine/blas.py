@@ -92,32 +92,55 @@ def _limit_threads(name: str, library: ctypes.CDLL, threads: int) -> None:
         library.MKL_Set_Num_Threads(threads)
 
 
-def _open(path: str, origin: str, threads: int) -> Blas:
+@dataclass(frozen=True)
+class _Threads:
+    """For what is multiplied in all, and for a BLAS that has to share it out by itself."""
+
+    ours: int
+    alone: int
+
+    @classmethod
+    def choose(cls) -> "_Threads":
+        # OpenBLAS reads it while it is loaded; what is set there stands.
+        asked = os.environ.get("OPENBLAS_NUM_THREADS", "")
+        if asked.isdigit() and int(asked):
+            return cls(int(asked), int(asked))
+        cores = available_cores()
+        os.environ["OPENBLAS_NUM_THREADS"] = str(cores)
+        # In each product a BLAS waits for all of its threads, also for one whose core the gateway
+        # or a client has just taken.
+        return cls(cores, max(1, cores - 1))
+
+
+def _open(path: str, origin: str, threads: _Threads) -> Blas:
     """Open for everyone; OSError with the reason when it can't be used."""
     # Looked at in private first: a rejected library must not stay in everyone's way.
     private = ctypes.CDLL(path, mode=os.RTLD_LOCAL | os.RTLD_NOW)
     name = _recognise(private)
     if name is None:
         raise OSError(f"{path} is no optimised BLAS: it has no {GEMM}, or it is not known")
-    _limit_threads(name, private, threads)
     own, taken = symbol_owner(GEMM, private), symbol_owner(GEMM)
     if own is None or taken not in (None, own):
         raise OSError(f"{GEMM} already comes from {taken}, loaded before {path}")
-    kernels = _put_kernels_before(name, private, threads)
+    failure = _put_kernels_before(private, threads.ours)
+    # With ours in front, they share the cores out, and do not wait for one that another has.
+    _limit_threads(name, private, threads.alone if failure else 1)
     ctypes.CDLL(path, mode=os.RTLD_GLOBAL | os.RTLD_NOW)
-    return Blas(name, own, origin, threads, kernels)
+    if failure:
+        told = f"without mlxd's own products, so decoding is slower: {failure}"
+        return Blas(name, own, origin, threads.alone, told)
+    told = "mlxd's own products for few rows and packed weights"
+    return Blas(name, own, origin, threads.ours, told)
 
 
-def _put_kernels_before(name: str, blas: ctypes.CDLL, threads: int) -> str:
+def _put_kernels_before(blas: ctypes.CDLL, threads: int) -> Exception | None:
     gemm = ctypes.cast(blas.cblas_sgemm, ctypes.c_void_p).value
     assert gemm is not None
     try:
         open_kernels(gemm, threads)
     except (CannotMake, OSError) as error:
-        return f"without mlxd's own products, so decoding is slower: {error}"
-    # The cores are shared out by ours, which do not wait for one that another process has.
-    _limit_threads(name, blas, 1)
-    return "mlxd's own products for few rows and packed weights"
+        return error
+    return None
 
 
 def open_blas(setting: str = "auto") -> Blas:
@@ -130,9 +153,7 @@ def open_blas(setting: str = "auto") -> Blas:
         return Blas("Accelerate", None, "comes with macOS")
     if setting == "off":
         return Blas("reference", None, "switched off by setting")
-    # Read while the library is loaded, when OpenBLAS makes its threads; what is set there stands.
-    asked = os.environ.setdefault("OPENBLAS_NUM_THREADS", str(available_cores()))
-    threads = int(asked) if asked.isdigit() and int(asked) else available_cores()
+    threads = _Threads.choose()
     if setting != "auto":
         try:
             return _open(str(Path(setting).expanduser()), "chosen by setting", threads)
