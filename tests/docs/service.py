@@ -7,6 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
+from tests.kept import share_compiled
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
 # What the documentation says, and what the tests put in its place.
@@ -19,6 +21,7 @@ _CURLRC = "fail-with-body\nsilent\nshow-error\nmax-time = 60\n"
 class Service:
     def __init__(self, home: Path) -> None:
         home.mkdir()
+        share_compiled(home)
         (home / ".curlrc").write_text(_CURLRC)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLXD_", "HF_"))}
         self.environment = {

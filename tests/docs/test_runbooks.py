@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bench.models import SHAPES, write_model
+from tests.kept import share_compiled
 from tests.processes import end, runs
 
 from .markdown import Block, blocks
@@ -58,6 +59,7 @@ class Reader:
     def __init__(self, home: Path, models: Path) -> None:
         self.home = home
         (home / "models").mkdir(parents=True)
+        share_compiled(home)
         for name, kind in MODELS.items():
             shutil.copytree(models / kind, home / "models" / name)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLXD_", "HF_"))}

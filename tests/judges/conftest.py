@@ -9,8 +9,8 @@ from bench.models import SHAPES, write_model
 from .service import Service
 
 # Seconds that a client may take for the head and for the body of its request: short, so that the
-# tests of slow clients are quick.
-PATIENCE = {"MLXD_SERVER_HEADER_TIMEOUT": "2", "MLXD_SERVER_BODY_TIMEOUT": "2"}
+# tests of slow clients are quick; enough for a hundred megabytes on a busy machine.
+PATIENCE = {"MLXD_SERVER_HEADER_TIMEOUT": "3", "MLXD_SERVER_BODY_TIMEOUT": "5"}
 
 
 @pytest.fixture(scope="session")

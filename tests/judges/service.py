@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from tests.kept import share_compiled
 from tests.processes import ORPHAN_S, beneath, end, left
 
 START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 60.0
 # How long the service may take to let go of what a request held.
-RELEASE_SECONDS = 15.0
+RELEASE_SECONDS = 60.0
 LISTENING = re.compile(r"listening on (http://\S+)")
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -36,6 +37,7 @@ class Service:
         token: str | None = None,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
+        share_compiled(home)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLXD_", "HF_"))}
         kept = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
         named = [argument for model in models for argument in ("--model", str(model))]
@@ -125,7 +127,7 @@ class Service:
         body = {"model": "tiny", "prompt": prompt, "max_tokens": 4, **more}
         return self.post(body, "/v1/completions")
 
-    def raw(self, timeout: float = 20.0) -> socket.socket:
+    def raw(self, timeout: float = 60.0) -> socket.socket:
         made = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made

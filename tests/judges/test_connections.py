@@ -233,12 +233,21 @@ def test_leaving_while_it_is_generated(service: Service, stream: bool) -> None:
     service.released()
 
 
-def test_half_closing_is_leaving_and_holds_nothing(service: Service) -> None:
+def test_half_closing_is_no_leaving_but_what_follows_it_is(service: Service) -> None:
     connection = service.raw()
-    connection.sendall(request({**ENDLESS, "stream": True}))
+    connection.sendall(request({"model": "tiny", "messages": HELLO, "max_tokens": 3}))
     connection.shutdown(socket.SHUT_WR)
-    service.released()
+    answer = read_all(connection)
+    assert status_of(answer) == 200
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["usage"]["completion_tokens"] >= 1
     connection.close()
+    for stream in (True, False):
+        connection = service.raw()
+        connection.sendall(request({**ENDLESS, "stream": stream}))
+        connection.shutdown(socket.SHUT_WR)
+        service.eventually(lambda: working(service))
+        connection.close()
+        service.released()
 
 
 def test_leaving_in_the_prefill(service: Service) -> None:

@@ -80,7 +80,7 @@ def test_answers_are_those_that_each_would_get_alone(service: Service, seed: int
 
     def client(number: int) -> list[tuple[str, str, int] | None]:
         body = asked[number]
-        ready.wait(20)
+        ready.wait(60)
         first = streamed(service, body, draw.randrange(4) if number in leaving else None)
         then = None
         if number + CLIENTS in leaving:
