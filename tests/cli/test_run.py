@@ -2,17 +2,15 @@
 
 import json
 import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.terminal import Terminal
 
-from .service import PATIENCE_S, Service, serving
+from .service import Service, serving
 
 RUN = (sys.executable, "-m", "mlxd", "run")
 
@@ -83,35 +81,8 @@ def test_a_model_that_is_not_here_says_how_to_get_it(service: Service) -> None:
     assert "fake" in unknown.stderr
 
 
-class Terminal:
-    """A person at a keyboard."""
-
-    def __init__(self, service: Service, *arguments: str) -> None:
-        self.pid, self.descriptor = pty.fork()
-        if not self.pid:
-            os.execvpe(RUN[0], [*RUN, *arguments], environment(service))
-        self.output = ""
-
-    def until(self, text: str) -> None:
-        """From what came after the last one."""
-        end = time.monotonic() + PATIENCE_S
-        while text not in self.output:
-            readable, _, _ = select.select([self.descriptor], [], [], end - time.monotonic())
-            assert readable, self.output
-            self.output += os.read(self.descriptor, 65536).decode()
-        self.output = self.output.partition(text)[2]
-
-    def type(self, text: str) -> None:
-        os.write(self.descriptor, text.encode())
-
-    def close(self) -> int:
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        os.close(self.descriptor)
-        return code
-
-
 def test_a_chat_goes_on_after_an_answer_was_stopped(service: Service) -> None:
-    terminal = Terminal(service, "fake")
+    terminal = Terminal([*RUN, "fake"], environment(service))
     terminal.until("> ")
     terminal.type("hello you\n")
     terminal.until("hello you\r\n")

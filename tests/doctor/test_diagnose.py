@@ -1,6 +1,8 @@
 """Known failures are recognised by their words, and nothing else is."""
 
 import json
+import os
+import random
 import subprocess
 import sys
 import time
@@ -92,11 +94,12 @@ def test_of_two_causes_the_last_one_comes_first() -> None:
 
 def test_a_large_log_takes_no_time() -> None:
     log = "\n".join(LINES * 3000) + FAILURES["disk-full"]
-    began = time.monotonic()
+    # Of the processor, not of the clock on the wall: other work on the machine is nothing to it.
+    began = time.process_time()
     found = explain(log)
     assert found is not None
     assert found.id == "disk-full"
-    assert time.monotonic() - began < PATIENCE_S * 5
+    assert time.process_time() - began < PATIENCE_S * 5
 
 
 def test_the_command_reads_a_text_a_file_and_its_input(tmp_path: Path) -> None:
@@ -108,6 +111,45 @@ def test_the_command_reads_a_text_a_file_and_its_input(tmp_path: Path) -> None:
         assert "MLX_DISABLE_COMPILE=1" in made.stdout
         assert "0.3.2 to 0.3.10" in made.stdout
         assert "Source:" in made.stdout
+
+
+def test_a_log_longer_than_the_memory_is_read_at_its_end(tmp_path: Path) -> None:
+    """Half a gigabyte of it: from a file, and from what can only be read once."""
+    log = tmp_path / "app.log"
+    line = b"INFO 200 POST /v1/chat/completions\n" * 30_000
+    with log.open("wb") as file:
+        file.write(b"\x00\xff\xfe binary, and no text at all\n")
+        file.truncate(500_000_000)
+        file.seek(0, os.SEEK_END)
+        file.write(line + FAILURES["disk-full"].encode())
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29));"
+    code = f"{limit} from mlxd.cli import main; sys.argv[0] = 'mlxd'; main()"
+    for name in (str(log), "-"):
+        with log.open("rb") as file:
+            made = subprocess.run(
+                [sys.executable, "-c", code, "doctor", "diagnose", name],
+                stdin=file,
+                capture_output=True,
+                text=True,
+                timeout=200,
+            )
+        assert made.returncode == 0, made.stderr[-2000:]
+        assert "disk-full" in made.stdout
+
+
+def test_what_is_no_text_is_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(random.Random(1).randbytes(200_000))
+    assert command(str(file)).returncode == 1
+    with file.open("rb") as content:
+        made = subprocess.run(
+            [sys.executable, "-m", "mlxd", "doctor", "diagnose"],
+            stdin=content,
+            capture_output=True,
+            timeout=200,
+        )
+    assert made.returncode == 1
+    assert b"Traceback" not in made.stderr
 
 
 def test_the_command_says_what_to_collect_where_nothing_is_known() -> None:

@@ -188,12 +188,12 @@ The first line of the last traceback and the last line of the log say most."""
 
 
 def _text(given: str | None) -> str:
-    from mlxd.doctor.diagnose import last_part
+    from mlxd.doctor.diagnose import last_of, last_part
 
     if given is None or given == "-":
         if sys.stdin.isatty():
             print("Paste the error, then Ctrl-D:", file=sys.stderr)
-        return sys.stdin.read()
+        return last_of(sys.stdin.buffer)
     try:
         path = Path(given)
         if path.is_dir():

@@ -8,7 +8,7 @@ file, one for each library.
 import functools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -132,3 +132,11 @@ def last_part(file: Path) -> str:
     with file.open("rb") as stream:
         stream.seek(max(0, size - KEPT_CHARACTERS))
         return stream.read(KEPT_CHARACTERS).decode("utf-8", "replace")
+
+
+def last_of(stream: BinaryIO) -> str:
+    """The same of what can only be read once, and may be longer than the memory is."""
+    kept = b""
+    while data := stream.read(KEPT_CHARACTERS):
+        kept = (kept + data)[-KEPT_CHARACTERS:]
+    return kept.decode("utf-8", "replace")
