@@ -36,8 +36,11 @@ web-fresh: web/node_modules ## Fail if the built dashboard is not what its sourc
 	scripts/npm --prefix web run --silent build -- --outDir ../build/web --emptyOutDir
 	@diff -r build/web src/mlxd/web || (echo "src/mlxd/web is stale: run make web and commit it" >&2; exit 1)
 
+# Half of a test is waiting. How they are shared out: tests/sharing.py.
+WORKERS ?= 2
+
 test: lint type web-fresh ## Install what is needed, check style and types, run the tests
-	$(RUN) pytest
+	$(RUN) pytest -n $(WORKERS)
 
 bench: install ## Compare with other servers, one after the other on this machine
 	$(RUN) python -m bench
