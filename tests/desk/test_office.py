@@ -76,7 +76,7 @@ def parsed(folder: Path, name: str, data: bytes, **limits: int) -> tuple[Survey,
     file.write_bytes(data)
     kind = recognise(file, name)
     if kind.parser == "plain":
-        return plain.parse(file, name)
+        return plain.parse(file, name, 100)
     request = Extraction(
         file=str(file),
         name=name,
@@ -88,7 +88,7 @@ def parsed(folder: Path, name: str, data: bytes, **limits: int) -> tuple[Survey,
         unpacked_limit=limits.get("unpacked_limit", 10**8),
         image_side=64,
         memory=1 << 30,
-        seconds=60,
+        seconds=limits.get("seconds", 60),
     )
     survey = extract(request, lambda: False)
     assert survey is not None
@@ -262,6 +262,41 @@ def test_an_archive_that_grows_without_end_is_refused(folder: Path) -> None:
     bomb = docx("Small.", **{"media.bin": bytes(200_000_000)})
     assert len(bomb) < 1_000_000
     assert reason(folder, "bomb.docx", bomb) == "unpacked_too_large"
+
+
+def test_more_text_than_anyone_reads_is_refused(folder: Path) -> None:
+    assert reason(folder, "endless.txt", b"On and on. " * 100_000) == "too_many_pages"
+
+
+def test_a_workbook_that_claims_all_its_cells_ends_its_own_reading(folder: Path) -> None:
+    """Two cells, at the opposite corners of sixteen thousand million."""
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active["XFD1048576"] = "first", "last"
+    data = io.BytesIO()
+    book.save(data)
+    assert len(data.getvalue()) < 10_000
+    assert reason(folder, "sparse.xlsx", data.getvalue(), seconds=3) in (
+        "parse_timeout",
+        "parse_memory",
+        "damaged_file",
+    )
+
+
+def test_a_tiff_whose_pages_go_round_in_a_circle_ends(folder: Path) -> None:
+    data = io.BytesIO()
+    Image.new("L", (80, 80), 200).save(data, "TIFF")
+    made = bytearray(data.getvalue())
+    first = int.from_bytes(made[4:8], "little")
+    entries = int.from_bytes(made[first : first + 2], "little")
+    after = first + 2 + 12 * entries
+    made[after : after + 4] = first.to_bytes(4, "little")
+    survey, pages = parsed(folder, "circle.tiff", bytes(made))
+    assert survey.pages == len(pages) == 1
+
+
+def test_a_page_of_the_web_that_is_nested_without_end_is_read(folder: Path) -> None:
+    _, [page] = parsed(folder, "deep.html", b"<html><body>" + b"<div>" * 5_000 + b"deep")
+    assert "deep" in page.blocks[0].text
 
 
 def test_pictures_with_too_many_pixels_are_refused(folder: Path) -> None:

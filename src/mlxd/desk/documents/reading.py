@@ -43,7 +43,7 @@ class Reading:
         if kind.parser == "plain":
             if (work / "survey.json").exists():
                 return self.surveyed(job)
-            survey, pages = plain.parse(original, job.name)
+            survey, pages = plain.parse(original, job.name, self._limits.page_limit)
             for page in pages:
                 write(work / page_file(page.number), msgspec.json.encode(page))
             write(work / "survey.json", msgspec.json.encode(survey))

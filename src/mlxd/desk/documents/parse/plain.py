@@ -8,6 +8,8 @@ from mlxd.desk.documents.pieces import Block, Page, Survey, Unreadable
 _HEADING = re.compile(r"#{1,6}\s+\S")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _TABLE_ROW = re.compile(r"\s*\|.*\|\s*")
+# A densely printed page, in the widest encoding. Text is read in the desk itself, so it has to end.
+PAGE_BYTES = 8_000
 # Tried in this order. The last takes anything, and is what old western files are in.
 ENCODINGS = ("utf-8-sig", "gb18030", "cp1252", "latin-1")
 # Of what decodes as Chinese by chance, few characters are common ones.
@@ -40,7 +42,11 @@ def _chinese(text: str) -> bool:
     return len(_COMMON.findall(text)) > 0.9 * len(wide)
 
 
-def parse(file: Path, name: str) -> tuple[Survey, list[Page]]:
+def parse(file: Path, name: str, page_limit: int) -> tuple[Survey, list[Page]]:
+    pages = file.stat().st_size // PAGE_BYTES
+    if pages > page_limit:
+        told = f"{name} has text for {pages} pages, over the limit of {page_limit}"
+        raise Unreadable("too_many_pages", f"{told} (setting documents.page_limit).")
     blocks = markdown_blocks(decode(file.read_bytes(), name))
     if not blocks:
         raise Unreadable("empty_file", f"{name} has no text in it.")
