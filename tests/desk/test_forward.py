@@ -90,8 +90,8 @@ async def test_a_request_without_the_libraries_says_how_to_install_them(
 
 def test_events_come_as_they_happen(service: Service) -> None:
     [taken] = service.add(("soon.txt", b"Soon it is read."))
-    began = time.monotonic()
     service.until_state(taken["job"], "done")
+    began = time.monotonic()
     with service.http.stream("GET", "/jobs/events") as response:
         first = next(line for line in response.iter_lines() if line.startswith("data: "))
     assert first

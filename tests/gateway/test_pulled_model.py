@@ -15,7 +15,6 @@ from mlxd.catalog.catalogue import pilot_path
 NAME = "org/Small-Seeing-Model"
 
 
-@pytest.mark.timeout(180)
 def test_a_model_that_was_pulled_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = pilot_path()
     assert source is not None
