@@ -1,11 +1,16 @@
 """PDFs of our own making: what stands where, in which order, and which pages are pictures."""
 
+import io
 from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 
 from mlxd.desk.documents.parse import Extraction, extract
+from mlxd.desk.documents.parse.pages import LARGEST_PIXELS
 from mlxd.desk.documents.pieces import Page, Survey, Unreadable
 
 from .papers import Paper, label
@@ -133,3 +138,29 @@ def test_a_parser_that_takes_too_long_is_ended(folder: Path) -> None:
 
 def test_a_stopped_job_ends_its_parser(folder: Path) -> None:
     assert extract(request(folder, Paper().text("Stop.").bytes()), lambda: True) is None
+
+
+def test_a_page_as_large_as_a_town_is_read_as_a_small_picture(folder: Path) -> None:
+    data = io.BytesIO()
+    canvas = Canvas(data, pagesize=(100_000, 100_000))
+    canvas.drawImage(ImageReader(label("TOWN")), 0, 0, width=100_000, height=100_000)
+    canvas.save()
+    survey = extract(request(folder, data.getvalue()), lambda: False)
+    assert survey is not None
+    assert survey.pages == 1
+    for picture in (folder / "images").iterdir():
+        with Image.open(picture) as opened:
+            assert opened.width * opened.height <= LARGEST_PIXELS
+
+
+def test_a_picture_that_lies_about_its_size_spoils_nothing_else(folder: Path) -> None:
+    picture = label("SIGN")
+    paper = Paper().text("The text beside the lie is read.").picture(picture).bytes()
+    claimed = f"/Width {picture.width}".encode()
+    assert paper.count(claimed) == 1
+    lying = paper.replace(claimed, b"/Width 900000")
+    survey = extract(request(folder, lying), lambda: False)
+    assert survey is not None
+    [file] = (folder / "out").glob("page-*.json")
+    page = msgspec.json.decode(file.read_bytes(), type=Page)
+    assert page.blocks[0].text == "The text beside the lie is read."
