@@ -6,12 +6,14 @@ from html import escape
 
 from ..result import CheckResult, Exchange, Report, Round, Run
 from .charts import heat_map, latency, strip
-from .markdown import blame, conclusion, options, percent, percent_of, rounds_of
+from .markdown import blame, cause_of, conclusion, options, percent, percent_of, rounds_of
 from .texts import Lang, Texts
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --pass: #2a9d5c; --fail: #d1383d;
-  --error: #d98e04; --skip: #999; }
+:root { color-scheme: light dark; --line: #8884; --pass: #1b7a43; --fail: #c0272d;
+  --error: #8f5b00; --skip: #666; background: #fff; color: #111; }
+@media (prefers-color-scheme: dark) { :root { --pass: #4cc38a; --fail: #ff8589; --error: #f0b03c;
+  --skip: #a8a8a8; background: #121212; color: #eee; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: .5rem 0; }
 td, th { border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; text-align: left;
@@ -107,7 +109,7 @@ def _overview(run: Run, say: Texts) -> str:
             f'<span class="short">{rounds_of(check)}</span>',
             escape(check.expected[say.lang]),
             _verdict(check.verdict),
-            escape(say.category(check.category) or say.told(check.reason)),
+            escape(cause_of(check, say)),
         ]
         for check in run.checks
     ]

@@ -73,11 +73,18 @@ def _overview(run: Run, say: Texts) -> str:
             rounds_of(check),
             check.expected[say.lang],
             check.verdict,
-            say.category(check.category) or say.told(check.reason),
+            cause_of(check, say),
         )
         for check in run.checks
     ]
     return table(head, rows)
+
+
+def cause_of(check: CheckResult, say: Texts) -> str:
+    """Nothing where it passed, though some of its rounds may not have."""
+    if check.verdict == "PASS":
+        return ""
+    return say.category(check.category) or say.told(check.reason)
 
 
 def rounds_of(check: CheckResult) -> str:
