@@ -266,8 +266,8 @@ class Preparer:
         )
         for token in job.generated:
             job.reply.push(token)
-            if job.matcher is not None:
-                job.matcher.advance(token)
+        if job.matcher is not None:
+            job.matcher.resume(job.generated)
         job.written = len(job.generated)
 
 

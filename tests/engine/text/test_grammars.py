@@ -529,9 +529,14 @@ def test_of_many_slow_grammars_those_end_that_are_slow(
 
 
 def test_what_a_token_costs_counts_too(grammars: Grammars, monkeypatch: pytest.MonkeyPatch) -> None:
-    matcher = of(grammars, Format("regex", "a+"))
+    matcher, resumed = of(grammars, Format("regex", "a+")), of(grammars, Format("regex", "a+"))
+    (token,) = grammars._tokenizer.encode("a")
+    monkeypatch.setattr("mlxd.engine.text.grammars.ALLOWANCE_SECONDS_PER_TOKEN", 1500.0)
+    monkeypatch.setattr("mlxd.engine.text.grammars.USUAL_SECONDS", 1e9)
     monkeypatch.setattr("mlxd.engine.text.grammars.time.thread_time", count(step=1000).__next__)
-    matcher.advance(grammars._tokenizer.encode("a")[0])
+    resumed.resume([token] * 5)
+    assert resumed.mask() is not None
+    matcher.advance(token)
     with pytest.raises(GrammarFault, match="too long"):
         matcher.mask()
 

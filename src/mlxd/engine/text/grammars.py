@@ -129,9 +129,16 @@ class Matcher:
 
     def advance(self, token: int) -> None:
         began = time.thread_time()
-        taken = self._matcher.consume_token(token)
+        self._take(token)
         self._spent += time.thread_time() - began
-        if not taken:
+
+    def resume(self, tokens: Sequence[int]) -> None:
+        """Follow what an earlier engine made. It is not the step thread that takes the time."""
+        for token in tokens:
+            self._take(token)
+
+    def _take(self, token: int) -> None:
+        if not self._matcher.consume_token(token):
             raise GrammarFault(self._param, self._matcher.get_error())
 
     def _settle(self) -> None:
