@@ -11,8 +11,10 @@ import mlx.core as mx
 from mlx.nn.layers.quantized import quantize
 from mlx.utils import tree_flatten
 
+from mlxd.machine import memory
+
 from .. import kv
-from ..weights import Prepared
+from ..weights import Policy, Prepared, prepare
 
 # Weights are read from disk in portions of this size, so that loading shows progress.
 LOAD_PORTION_BYTES = 128 * 1024 * 1024
@@ -44,6 +46,24 @@ class Backend(ABC):
     has_rope_delta: bool = False
     model: Any
     prepared: Prepared
+    # Whose models these are, for the message where one can't be loaded.
+    library: str
+
+    def __init__(self, folder: Path, policy: Policy, report: Report) -> None:
+        self.config = read_config(folder)
+        try:
+            self.model = self.load(folder)
+        except (ValueError, KeyError, TypeError, RuntimeError, ImportError, OSError) as error:
+            raise CannotLoad(f"{folder} can't be loaded by {self.library}: {error}") from error
+        self.prepared = prepare(self.model, policy, memory(), report)
+        read_weights(self.model, report)
+        text = self.config.get("text_config") or self.config
+        self.context = context_length(self.config, folder)
+        self.vocabulary = int(text.get("vocab_size") or self.config.get("vocab_size") or 0)
+
+    @abstractmethod
+    def load(self, folder: Path) -> Any:
+        """The library's model, its weights mapped and not yet read."""
 
     @property
     def architecture(self) -> str:
@@ -153,7 +173,15 @@ def weight_files(folder: Path) -> dict[str, mx.array]:
     return arrays
 
 
-def quantize_as_saved(
+def fill(model: Any, config: dict[str, Any], arrays: dict[str, mx.array]) -> None:
+    """Give a new model the weights of a checkpoint in MLX's own form."""
+    if quantization := config.get("quantization"):
+        _quantize_as_saved(model, quantization, arrays)
+    model.eval()
+    model.load_weights(list(arrays.items()), strict=True)
+
+
+def _quantize_as_saved(
     model: Any, quantization: dict[str, Any], arrays: dict[str, mx.array]
 ) -> None:
     """Give those modules a quantised form whose weights were saved in one."""

@@ -6,18 +6,11 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlxd.machine import memory
-
-from .. import kv, weights
+from .. import kv
 from .base import (
     Backend,
-    CannotLoad,
-    Report,
     Sequence,
-    context_length,
-    quantize_as_saved,
-    read_config,
-    read_weights,
+    fill,
     weight_files,
 )
 from .mended import mend
@@ -43,10 +36,7 @@ def _load_plain(folder: Path, config: dict[str, Any]) -> Any:
     arrays = weight_files(folder)
     if hasattr(model, "sanitize"):
         arrays = model.sanitize(arrays)
-    if quantization := config.get("quantization"):
-        quantize_as_saved(model, quantization, arrays)
-    model.eval()
-    model.load_weights(list(arrays.items()), strict=True)
+    fill(model, config, arrays)
     return model
 
 
@@ -58,19 +48,13 @@ def _load_foreign(folder: Path) -> Any:
 
 
 class TextBackend(Backend):
-    def __init__(self, folder: Path, policy: weights.Policy, report: Report) -> None:
-        self.config = read_config(folder)
-        try:
-            plain = _plain(self.config)
-            self.model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
-        except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
-            raise CannotLoad(f"{folder} can't be loaded by mlx-lm: {error}") from error
+    library = "mlx-lm"
+
+    def load(self, folder: Path) -> Any:
+        plain = _plain(self.config)
+        model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
         mend(self.architecture)
-        self.prepared = weights.prepare(self.model, policy, memory(), report)
-        read_weights(self.model, report)
-        text = self.config.get("text_config") or self.config
-        self.context = context_length(self.config, folder)
-        self.vocabulary = int(text.get("vocab_size") or self.config.get("vocab_size") or 0)
+        return model
 
     def make_cache(self) -> kv.Cache:
         from mlx_lm.models.cache import make_prompt_cache

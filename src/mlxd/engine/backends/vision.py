@@ -10,18 +10,11 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from mlxd.machine import memory
-
-from .. import kv, weights
+from .. import kv
 from .base import (
     Backend,
-    CannotLoad,
-    Report,
     Sequence,
-    context_length,
-    quantize_as_saved,
-    read_config,
-    read_weights,
+    fill,
     weight_files,
 )
 from .images import Pictures
@@ -62,10 +55,7 @@ def _load_plain(folder: Path, config: dict[str, Any]) -> Any:
     arrays = model.sanitize(weight_files(folder))
     if model.vision_tower is not None:
         arrays = model.vision_tower.sanitize(arrays)
-    if quantization := config.get("quantization"):
-        quantize_as_saved(model, quantization, arrays)
-    model.eval()
-    model.load_weights(list(arrays.items()), strict=True)
+    fill(model, config, arrays)
     return model
 
 
@@ -79,20 +69,14 @@ def _load_foreign(folder: Path) -> Any:
 class VisionBackend(Backend):
     has_vision = True
 
-    def __init__(self, folder: Path, policy: weights.Policy, report: Report) -> None:
-        self.config = read_config(folder)
-        try:
-            plain = _plain(self.config)
-            self.model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
-        except (ValueError, KeyError, TypeError, RuntimeError, ImportError, OSError) as error:
-            raise CannotLoad(f"{folder} can't be loaded by mlx-vlm: {error}") from error
-        self.prepared = weights.prepare(self.model, policy, memory(), report)
-        read_weights(self.model, report)
-        self._language = self.model.language_model
+    library = "mlx-vlm"
+
+    def load(self, folder: Path) -> Any:
+        plain = _plain(self.config)
+        model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
+        self._language = model.language_model
         self.has_rope_delta = hasattr(self._language, "_rope_deltas")
-        text = self.config.get("text_config") or self.config
-        self.context = context_length(self.config, folder)
-        self.vocabulary = int(text.get("vocab_size") or self.config.get("vocab_size") or 0)
+        return model
 
     def make_cache(self) -> kv.Cache:
         from mlx_vlm.models.cache import make_prompt_cache
