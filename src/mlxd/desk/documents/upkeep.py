@@ -4,7 +4,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from mlxd.machine.process import die_with_parent
+from mlxd.machine.process import die_with_parent, let_others_go_first
 
 from .index import ROWS_FOR_VECTOR_INDEX, open_table
 from .lance import IvfRq
@@ -16,6 +16,7 @@ KEEP_OLD = timedelta(minutes=2)
 def main() -> None:
     # The next desk must not find somebody else at work on its index.
     die_with_parent()
+    let_others_go_first()
     table = open_table(Path(sys.argv[1]), shared=True)
     table.optimize(cleanup_older_than=KEEP_OLD)
     if "vector" not in table.schema.names:

@@ -8,7 +8,7 @@ import msgspec
 
 from mlxd.desk.documents.files import write
 from mlxd.desk.documents.pieces import Survey, Unreadable
-from mlxd.machine.process import die_with_parent
+from mlxd.machine.process import die_with_parent, let_others_go_first
 
 from .child import BASE_BYTES, Extraction, Trouble
 
@@ -18,6 +18,7 @@ ADDRESSES_BEYOND = 4 * BASE_BYTES
 
 def main() -> None:
     die_with_parent()
+    let_others_go_first()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Extraction)
     _limit(request)
     out = Path(request.out)
