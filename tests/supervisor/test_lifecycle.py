@@ -5,14 +5,20 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
+from tests.processes import runs
 
+from mlxd.settings import EngineSettings, ModelSettings, Settings
 from mlxd.supervisor import policy
 from mlxd.supervisor.contract import EngineUnavailable
+from mlxd.supervisor.launch import engine_arguments, launch
+from mlxd.supervisor.opening import open_for
 from mlxd.supervisor.policy import State
 from mlxd.supervisor.pulse import Limits
+from mlxd.supervisor.supervisor import Supervisor
 
-from .harness import SHORT, engines, read, request, supervised, until, words
+from .harness import SHORT, engines, fake, read, request, supervised, until, words, write_model
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
@@ -38,6 +44,39 @@ async def test_a_model_that_cannot_load_says_why(tmp_path: Path) -> None:
     async with supervised(tmp_path, "--fail-load") as (_, slot):
         with pytest.raises(EngineUnavailable, match="has no weights"):
             await read(slot.generate(request("hello")))
+
+
+@pytest.mark.parametrize("fits", [True, False])
+async def test_an_engine_that_was_started_early_is_taken_over_or_ended(
+    tmp_path: Path, fits: bool
+) -> None:
+    model = write_model(tmp_path / "fake")
+    settings = Settings(
+        models=[ModelSettings(name=str(model))],
+        data_dir=tmp_path / "data",
+        engine=EngineSettings(memory_budget=None if fits else 1000),
+    )
+    opening = open_for(settings)
+    (entry,) = opening.catalogue.configured
+    early = launch(engine_arguments(entry, settings), tmp_path / "log", command=fake())
+    process = psutil.Process(early.pid)
+    service = Supervisor(
+        settings,
+        opening.catalogue,
+        command=("/nonexistent/engine",),
+        launched={entry.id: early},
+        limits=SHORT,
+        assigned=opening.assigned,
+    )
+    async with service:
+        slots = service.begin()
+        assert [slot.entry.id for slot in slots] == ["fake"] * fits
+        if fits:
+            assert await slots[0].until((State.READY, State.FAILED)) is State.READY
+            assert (slots[0].pid, slots[0].restarts) == (early.pid, 0)
+        else:
+            await until(lambda: not runs(process))
+    assert engines() == []
 
 
 async def test_a_command_that_does_not_exist_is_a_failure_not_a_hang(tmp_path: Path) -> None:

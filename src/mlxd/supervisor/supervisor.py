@@ -118,10 +118,10 @@ class Supervisor:
     def begin(self) -> list[Slot]:
         """Start what is assigned; returns the slots of those that fit."""
         slots = self._lifecycle.follow("the service starts")
-        # Started while nobody had asked yet whether there is room for it.
-        for child in self._launched.values():
-            child.abandon()
-        self._launched.clear()
+        # Started while nobody had asked yet whether there is room for it. Those that are wanted are
+        # taken over by their slots, which are tasks and come to it later.
+        for name in self._launched.keys() - {slot.entry.id for slot in slots}:
+            self._launched.pop(name).abandon()
         return slots
 
     def too_big(self) -> list[str]:
