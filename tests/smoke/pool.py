@@ -11,8 +11,10 @@ from tests.smoke.alone import BY_NAME, judge_alone
 
 from mlxd.smoke import Run, from_json
 
+# Workers of pytest beside this one, which are busy with other tests.
+BESIDE = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) - 1
 # A run waits now and then, for pauses that it makes itself: one more than there are processors.
-WORKERS = (os.cpu_count() or 1) + 1
+WORKERS = max(1, (os.cpu_count() or 1) + 1 - BESIDE)
 
 __all__ = ["BY_NAME", "Pool", "open_pool"]
 
