@@ -1,5 +1,6 @@
 """Documents go in as files and come out as passages, through the gateway and the desk's process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -217,3 +218,37 @@ def test_a_watched_folder_is_followed(service: Service, folder: Path) -> None:
         watching.kill()
         watching.wait(PATIENCE_S)
         watching.stderr and watching.stderr.close()
+
+
+def test_the_commands_add_find_show_rename_and_remove(service: Service, folder: Path) -> None:
+    def docs(*arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlxd", "docs", *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "MLXD_CONFIG": os.devnull, "MLXD_URL": str(service.http.base_url)},
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    good, bad = folder / "kestrel.txt", folder / "broken.pdf"
+    good.write_text("The kestrel hovers over the field.")
+    bad.write_bytes(b"%PDF-1.7 and no more")
+    made = json.loads(docs("add", str(folder), "--tag", "birdz", "--json", code=1))
+    assert {job["name"]: job["state"] for job in made["jobs"]} == {
+        "kestrel.txt": "done",
+        "broken.pdf": "failed",
+    }
+    again = json.loads(docs("add", str(good), "--json"))
+    assert again["jobs"] == []
+    [hit] = json.loads(docs("search", "kestrel", "--tag", "birdz", "--json"))["results"]
+    assert hit["document"]["name"] == "kestrel.txt"
+    assert "hovers" in docs("search", "kestrel")
+    assert "broken.pdf" in docs("jobs", "--limit", "5")
+    assert "hovers" in docs("show", "kestrel.txt")
+    docs("tags", "--rename", "birdz", "--to", "birds of prey")
+    assert "birds of prey" in docs("tags")
+    docs("rm", "kestrel.txt")
+    assert service.search("kestrel") == []
+    assert good.exists()
