@@ -25,12 +25,19 @@ class Edit:
         """A status and a message instead of an answer."""
         return None
 
+    def heard(self, body: dict[str, Any]) -> None:
+        """A request, before anything is made of it."""
+
     def headers(self, status: int, data: bytes) -> dict[str, str]:
         return {}
 
     def hangs_up(self) -> bool:
         """After an answer that said nothing of it."""
         return False
+
+    def reply(self, path: str, status: int, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """What is no answer of a chat: lists, vectors, errors."""
+        return status, body
 
     def body(self, answer: dict[str, Any]) -> None:
         """A whole answer, before it is sent."""

@@ -9,7 +9,8 @@ from .edit import DONE, Chunk, Edit, deltas
 from .fake import Fake
 from .mutant import edited
 
-IDLE_S = 0.1
+# Longer than a busy machine stands still, and shorter than the pause of this check.
+IDLE_S, PAUSE_S = 4.0, 5.0
 GOOD_ANSWERS = 60
 BUSY_EVERY = 7
 
@@ -253,7 +254,12 @@ class _Gone(Edit):
         return (500, "out of memory") if fake.answers >= GOOD_ANSWERS else None
 
 
-@edited("asleep-after-a-pause", "HTTP 500 for the first request after a pause", "server_down")
+@edited(
+    "asleep-after-a-pause",
+    "HTTP 500 for the first request after a pause",
+    "server_down",
+    pause=PAUSE_S,
+)
 class _Asleep(Edit):
     def refuse(self, fake: Fake) -> tuple[int, str] | None:
         paused = time.monotonic() - fake.heard_at > IDLE_S

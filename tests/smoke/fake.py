@@ -22,8 +22,10 @@ FOR_EVER_S = 60.0
 DRIP_S = 0.1
 # How long an answer waits for another one that it could be swapped with, once there is more than
 # one client.
-SWAP_WINDOW_S = 0.1
-BUSY_S = 1.5
+SWAP_WINDOW_S = 0.15
+BUSY_S = 3.0
+# As often as the check looks.
+BUSY_TIMES = 3
 LONG_TOKENS = 500
 
 Twist = Callable[[Said, dict[str, Any], "Fake"], None]
@@ -141,12 +143,15 @@ class _Handler(Other, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not self._let_in():
             return None
-        if self.path != "/v1/models":
-            return self._error(404, "no such path")
         stale = self.server.fault == "stale-models"
         names = ("yesterday",) if stale else self.server.edit.names
         data = [{"id": one, "object": "model", "created": 1, "owned_by": "tests"} for one in names]
-        return self.reply(200, {"object": "list", "data": data})
+        if self.path == "/v1/models":
+            return self.reply(200, {"object": "list", "data": data})
+        for one in data:
+            if self.path == f"/v1/models/{one['id']}":
+                return self.reply(200, one)
+        return self._error(404, "no such path")
 
     def do_POST(self) -> None:
         try:
@@ -166,6 +171,7 @@ class _Handler(Other, BaseHTTPRequestHandler):
         fault = self.server.fault
         try:
             body = json.loads(raw)
+            self.server.edit.heard(body)
             wrong = self._wrong(body)
         except ValueError:
             body, wrong = {}, (400, "the body is no JSON")
@@ -180,7 +186,7 @@ class _Handler(Other, BaseHTTPRequestHandler):
             else:
                 return self._error(*wrong)
         if self.path == "/v1/embeddings":
-            return self._embed(body["input"])
+            return self._embed(body)
         if self.path == "/v1/completions":
             return self._complete(body)
         if self.path != "/v1/chat/completions":
@@ -193,8 +199,10 @@ class _Handler(Other, BaseHTTPRequestHandler):
         if self.path == "/v1/chat/completions":
             if not isinstance(body.get("messages"), list) or not body["messages"]:
                 return 400, "messages has to be a list of messages"
-            if not isinstance(body.get("max_tokens", 1), int):
+            if not isinstance(body.get("max_tokens") or 1, int):
                 return 400, "max_tokens has to be a whole number"
+            if not isinstance(body.get("temperature") or 0, (int, float)):
+                return 400, "temperature has to be a number"
         return None
 
     def _chat(self, body: dict[str, Any]) -> None:
@@ -328,7 +336,8 @@ class _Handler(Other, BaseHTTPRequestHandler):
             self.server.closing.wait(FOR_EVER_S)
             return None
         events = self.server.edit.stream(list(self._events(said, body)))
-        if fault == "busy-after-cancel" and said.completion_tokens > LONG_TOKENS:
+        long = said.completion_tokens > LONG_TOKENS
+        if fault == "busy-after-cancel" and long and self._still_busy():
             return self._busily(events)
         try:
             for number, event in enumerate(events):
@@ -340,6 +349,10 @@ class _Handler(Other, BaseHTTPRequestHandler):
             self._chunk(b"")
         except OSError:
             self.close_connection = True
+
+    def _still_busy(self) -> bool:
+        self.server.memory["busy"] = self.server.memory.get("busy", 0) + 1
+        return bool(self.server.memory["busy"] <= BUSY_TIMES)
 
     def _busily(self, events: list[bytes]) -> None:
         """To the end, whoever still listens; everybody else waits."""
@@ -373,18 +386,23 @@ class _Handler(Other, BaseHTTPRequestHandler):
 
         numbers = range(body.get("n") or 1)
 
-        def delta(finish: str | None = None, **what: Any) -> bytes:
+        def delta(finish: str | None = None, told: Any = None, **what: Any) -> bytes:
             shared = fault == "choices-share-an-index"
+            more = {"logprobs": {"content": told}} if told else {}
             return b"".join(
-                event([{"index": 0 if shared else one, "delta": what, "finish_reason": finish}])
+                event(
+                    [{"index": 0 if shared else one, "delta": what, "finish_reason": finish} | more]
+                )
                 for one in numbers
             )
+
+        told = iter(self._logprobs(said) if body.get("logprobs") else ())
 
         yield delta(role="assistant", content="")
         for piece in pieces(said.reasoning):
             yield delta(reasoning_content=piece)
         for piece in self._parts(said.content or ""):
-            yield delta(content=piece)
+            yield delta(content=piece, told=[one for one in (next(told, None),) if one])
             if fault == "error-in-stream":
                 yield b'data: {"error": {"message": "the engine died"}}\n\n'
                 return
@@ -430,6 +448,7 @@ class _Handler(Other, BaseHTTPRequestHandler):
         self.reply(status, {"error": {"message": message, "type": "error", "code": None}})
 
     def reply(self, status: int, body: dict[str, Any]) -> None:
+        status, body = self.server.edit.reply(self.path, status, body)
         self.send(status, "application/json", json.dumps(body, ensure_ascii=False).encode())
 
     def send(self, status: int, kind: str, data: bytes) -> None:

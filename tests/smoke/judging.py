@@ -8,12 +8,12 @@ from mlxd.smoke.checks import cancel, steady, vision
 from .brain import labelled
 from .edit import Edit
 from .fake import serving
+from .mutant import PATIENCE_S
 from .mutants import TIMEOUT_S, Mutant
 
 # The fake answers in a millisecond or so.
-CANCEL_SLACK_S = 0.5
-IDLE_S = 0.15
-PACE_SLACK_S = 0.15
+CANCEL_SLACK_S = 0.8
+PACE_SLACK_S = 0.2
 
 
 def _printed(text: str) -> bytes:
@@ -31,8 +31,9 @@ async def judged(mutant: Mutant | None = None, edit: Edit | None = None, **plan:
         ) as fake,
         mock.patch.object(vision, "printed", _printed),
         mock.patch.object(cancel, "SLACK_S", CANCEL_SLACK_S),
-        mock.patch.object(steady, "IDLE_S", IDLE_S),
+        mock.patch.object(steady, "IDLE_S", mutant.pause if mutant else 0.0),
         mock.patch.object(steady, "SLACK_S", PACE_SLACK_S),
+        mock.patch.object(steady, "PATIENCE_S", mutant.patience if mutant else PATIENCE_S),
     ):
         subject = Subject(name=mutant.name if mutant else "correct", url=fake.url)
         report = await judge([subject], made)

@@ -9,13 +9,13 @@ from typing import Any
 from mlxd.smoke.nonce import ITEMS
 
 from .brain import Said
-from .fake import Fake
+from .fake import SWAP_WINDOW_S, Fake
 from .model_mutants import rethink
 from .mutant import model
 
 # After this many answers, each takes longer than the one before.
-QUICK_ANSWERS = 130
-SLOWER_S = 0.004
+QUICK_ANSWERS = 215
+SLOWER_S = 0.02
 
 
 @model("temperature-0-wavers", "temperature is ignored: 0 leaves it to chance", "wrong_answer")
@@ -62,14 +62,14 @@ def _swapped(said: Said, body: dict[str, Any], fake: Fake) -> None:
     if isinstance(last.get("content"), list) and fake.clients > 1:
         with fake.lock:
             fake.memory.setdefault("pictures", []).append(last)
-        time.sleep(0.05)
+        time.sleep(SWAP_WINDOW_S)
         with fake.lock:
             others = [one for one in fake.memory["pictures"] if one is not last]
         if others:
             rethink(said, body, messages=[others[-1]])
 
 
-@model("slows-down", "each answer takes longer than the one before", "timeout")
+@model("slows-down", "each answer takes longer than the one before", "timeout", patience=1.0)
 def _slower(said: Said, body: dict[str, Any], fake: Fake) -> None:
     time.sleep(max(0, fake.answers - QUICK_ANSWERS) * SLOWER_S)
 

@@ -1,6 +1,6 @@
 """Every mutant of the correct server: one fault each, and the category it has to be put into."""
 
-from . import edits, model_mutants, more_model_mutants, odd_mutants, wire_mutants
+from . import edits, model_mutants, more_model_mutants, odd_mutants, other_mutants, wire_mutants
 from .mutant import MUTANTS, TIMEOUT_S, Mutant
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "model_mutants",
     "more_model_mutants",
     "odd_mutants",
+    "other_mutants",
     "wire_mutants",
 ]

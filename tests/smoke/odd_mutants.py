@@ -13,7 +13,7 @@ from .mutant import edited, model
 
 MOST_TOKENS = 100
 # Long enough to be told from the time that the fake server takes.
-HELD_S = 0.4
+HELD_S = 1.5
 
 
 @model("answers-the-one-before", "each client gets the answer before its own", "wrong_answer")

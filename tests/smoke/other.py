@@ -1,8 +1,10 @@
 """What the correct server has beside chat: completions, embeddings, probabilities."""
 
+import base64
 import hashlib
 import json
 import math
+import struct
 from typing import TYPE_CHECKING, Any
 
 from .brain import MODEL, Said, pieces
@@ -49,7 +51,8 @@ class Other:
         data = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in events)
         return self.send(200, "text/event-stream", data + b"data: [DONE]\n\n")
 
-    def _embed(self, given: str | list[str]) -> None:
+    def _embed(self, body: dict[str, Any]) -> None:
+        given = body["input"]
         texts = [given] if isinstance(given, str) else given
         fault = self.server.fault
         vectors = [_vector("" if fault == "embeddings-constant" else text) for text in texts]
@@ -57,12 +60,18 @@ class Other:
             vectors.reverse()
         if fault == "embeddings-end-swapped" and len(vectors) > 2:
             vectors[-2:] = vectors[:-3:-1]
+        packed = body.get("encoding_format") == "base64"
         data = [
-            {"object": "embedding", "index": index, "embedding": vector}
-            for index, vector in enumerate(vectors)
+            {"object": "embedding", "index": index, "embedding": _packed(one) if packed else one}
+            for index, one in enumerate(vectors)
         ]
-        usage = {"prompt_tokens": 3, "total_tokens": 3}
+        count = sum(len(pieces(text)) for text in texts)
+        usage = {"prompt_tokens": count, "total_tokens": count}
         self.reply(200, {"object": "list", "data": data, "model": MODEL, "usage": usage})
+
+
+def _packed(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _vector(text: str) -> list[float]:

@@ -16,7 +16,9 @@ from mlxd.smoke import from_json
 from .fake import serving
 
 OURS = ("MLX_", "MAX_TOKENS", "TEMPERATURE", "TOP_P", "OPENAI_API_KEY")
-LIMIT_S = 60
+# Far longer than any of it takes: the machine may be busy.
+LIMIT_S = 300
+pytestmark = pytest.mark.timeout(LIMIT_S + 60)
 SUFFIXES = ("md", "html", "json", "xml")
 
 

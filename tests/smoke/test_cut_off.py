@@ -15,6 +15,7 @@ from .edit import Edit
 from .fake import Fake, serving
 from .test_command import LIMIT_S, started
 
+pytestmark = pytest.mark.timeout(LIMIT_S + 60)
 ALL = sum(len(suite.checks) for suite in SUITES.values())
 # A whole run asks more than two hundred times.
 MOMENTS = [3, 58, 131]

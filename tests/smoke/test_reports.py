@@ -16,9 +16,15 @@ from .table import SCHEMA
 LANGS: tuple[Lang, ...] = ("en", "zh")
 
 
+# Of text, by WCAG's level AA.
+LEAST_CONTRAST = 4.5
+# Whatever a server sends, the reports have to hold it.
+SERVERS = ("0", "call-as-text", "control-characters", "half-a-character-always")
+
+
 @pytest.fixture(scope="module")
 def data(pool: Pool) -> bytes:
-    return to_json(Report(runs=[pool.of("0"), pool.of("call-as-text")]))
+    return to_json(Report(runs=[pool.of(name) for name in SERVERS]))
 
 
 @pytest.fixture
@@ -99,6 +105,29 @@ def test_the_html_loads_nothing_and_runs_nothing_that_a_model_said(report: Repor
     parser = _Loads()
     parser.feed(RENDER["html"][1](report, "en"))
     assert parser.outside == []
+
+
+def _luminance(colour: str) -> float:
+    """Of #rgb or #rrggbb, as WCAG has it."""
+    digits = colour.strip("#")
+    pairs = [one * 2 for one in digits] if len(digits) == 3 else re.findall("..", digits)
+    parts = [int(one, 16) / 255 for one in pairs]
+    red, green, blue = (
+        one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_verdicts_can_be_read_on_both_backgrounds(report: Report) -> None:
+    page = RENDER["html"][1](report, "en")
+    palettes = re.findall(r":root \{([^}]*)\}", page)
+    assert len(palettes) == 2
+    for palette in palettes:
+        paper = _luminance(re.findall(r"background: (#\w+)", palette)[0])
+        for name in ("pass", "fail", "error", "skip"):
+            ink = _luminance(re.findall(rf"--{name}: (#\w+)", palette)[0])
+            light, dark = max(paper, ink), min(paper, ink)
+            assert (light + 0.05) / (dark + 0.05) >= LEAST_CONTRAST, (name, palette)
 
 
 def test_control_characters_do_not_break_the_xml(report: Report) -> None:

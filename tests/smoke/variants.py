@@ -1,6 +1,7 @@
 """Servers that are correct in another way than the ordinary one: none of them is an alarm."""
 
 import gzip
+from email.utils import formatdate
 from typing import Any
 
 from .edit import Chunk, Edit, deltas
@@ -99,6 +100,22 @@ class BusyWithATime(Edit):
 
     def headers(self, status: int, data: bytes) -> dict[str, str]:
         return {"retry-after": "0"} if status == 429 else {}
+
+
+@_variant
+class BusyUntilADate(BusyWithATime):
+    """The other form of Retry-After."""
+
+    def headers(self, status: int, data: bytes) -> dict[str, str]:
+        return {"retry-after": formatdate(usegmt=True)} if status == 429 else {}
+
+
+@_variant
+class Thinks(Edit):
+    """Longer than short answers are allowed to be, before each of them."""
+
+    def heard(self, body: dict[str, Any]) -> None:
+        body["think"] = 5
 
 
 @_variant

@@ -1,6 +1,7 @@
 """Asks again in other ways what failed, until only one place is left for the fault.
 
-The gateway: straight at the engine, the same check passes. The template: what was said does not
+The gateway: with an engine behind it that is right by construction, the same check fails too; or
+straight at the engine it passes. The template: what was said does not
 stand in the prompt that it makes. The engine: the field's own library, with the same weights and
 template, says what was expected. The model: it does not either.
 """
@@ -20,14 +21,18 @@ from mlxd.catalog import ModelEntry, inspect
 from mlxd.settings import Settings
 from mlxd.smoke import Options, Plan, Run, Subject, judge
 from mlxd.smoke.result import Accused, CheckResult, Round
+from mlxd.smoke.started import NotStarted
 
+from .behind import behind
 from .messages import plain, texts
+from .scripted import COMMAND
 from .straight import NoEngine, straight
 
 # What the gateway answers without asking an engine.
-GATEWAY_ONLY = ("health.models", "health.keep-alive", "steady.connections", "errors.broken-json",
+GATEWAY_ONLY = ("health.model", "health.keep-alive", "steady.connections", "errors.broken-json",
                 "errors.no-messages", "errors.wrong-type", "errors.wrong-limit",
-                "errors.unknown-model")  # fmt: skip
+                "errors.empty-messages", "errors.wrong-temperature", "errors.streamed",
+                "errors.unknown-path", "errors.unknown-model")  # fmt: skip
 LIBRARY_LIMIT_S = 300.0
 # Of the library, which is slow on a CPU; what a check expects is shorter.
 MOST_TOKENS = 96
@@ -44,27 +49,70 @@ async def accuse(run: Run, folder: Path, settings: Settings) -> None:
     if not asked:
         return
     entry = inspect(folder, name=run.target.model)
+    chosen = {k: v for k, v in run.options.items() if k in Options.__struct_fields__}
+    options = msgspec.convert(chosen, Options)
     with tempfile.TemporaryDirectory() as kept:
         log = Path(kept) / "engine.log"
         try:
+            good = await _gateway_alone(entry, settings, log, asked, options)
             async with straight(entry, settings, log) as url:
-                options = {k: v for k, v in run.options.items() if k in Options.__struct_fields__}
                 for check in asked:
-                    again = await _again(url, entry, check, msgspec.convert(options, Options))
-                    check.accused = await _judge(check, again, entry)
+                    if good.get(check.id) is False:
+                        told = "with an engine that is right by construction, the check fails too"
+                        check.accused = Accused("gateway", told)
+                        continue
+                    again = await _again(url, entry, check, options)
+                    check.accused = await _judge(check, again, entry, good.get(check.id, False))
         except (NoEngine, TimeoutError) as error:
             told = f"an engine of its own did not come up: {error or 'too late'}"
             for check in asked:
                 check.accused = check.accused or Accused("engine", told)
 
 
-async def _again(url: str, entry: ModelEntry, check: CheckResult, options: Options) -> CheckResult:
+async def _gateway_alone(
+    entry: ModelEntry,
+    settings: Settings,
+    log: Path,
+    asked: list[CheckResult],
+    options: Options,
+) -> dict[str, bool]:
+    """Whether the gateway passes where only it can be at fault: before an engine that passes the
+    same check straight. What that one can't do, such as to read print, says nothing of it."""
+    try:
+        async with straight(entry, settings, log, COMMAND) as url:
+            done = {check.id: await _again(url, entry, check, options) for check in asked}
+        known = [check for check in asked if done[check.id].verdict == "PASS"]
+        if not known:
+            return {}
+        async with behind(entry.path) as url:
+            found = [await _again(url, entry, check, options, settings) for check in known]
+    except (NotStarted, NoEngine, TimeoutError):
+        return {}
+    return {one.id: one.verdict == "PASS" for one in found if one.verdict in ("PASS", "FAIL")}
+
+
+async def _again(
+    url: str,
+    entry: ModelEntry,
+    check: CheckResult,
+    options: Options,
+    settings: Settings | None = None,
+) -> CheckResult:
     plan = Plan(suites=(check.suite,), only=(check.id,), options=options)
-    report = await judge([Subject(url=url, model_id=entry.id)], plan)
+    key = settings.server.token if settings else None
+    report = await judge([Subject(url=url, model_id=entry.id, api_key=key)], plan)
     return report.runs[0].checks[0]
 
 
-async def _judge(check: CheckResult, again: CheckResult, entry: ModelEntry) -> Accused:
+async def _judge(
+    check: CheckResult, again: CheckResult, entry: ModelEntry, gateway_passes: bool
+) -> Accused:
+    if again.verdict in ("SKIPPED", "PASS") and gateway_passes:
+        if again.verdict == "SKIPPED":
+            told = "with an engine that is right by construction, the gateway passes"
+            return Accused("engine", told)
+        told = "each passes without the other; was it by chance, or under load?"
+        return Accused("gateway or engine", told)
     if again.verdict == "SKIPPED":
         told = f"straight at the engine, the same check can't be asked: {again.reason}"
         return Accused("gateway or engine", told)

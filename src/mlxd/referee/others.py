@@ -1,5 +1,6 @@
 """Plain completions and embeddings, straight at the engine."""
 
+import base64
 import json
 import secrets
 import struct
@@ -47,9 +48,15 @@ def others(engine: "Straight") -> list[Route]:
             found = await engine.embed(texts)
         except Refused as refused:
             return refusal(refused)
-        vectors = [struct.unpack(f"<{len(one) // NUMBER_BYTES}f", one) for one in found.vectors]
+        vectors: list[Any] = [
+            base64.b64encode(one).decode()
+            if asked.get("encoding_format") == "base64"
+            else struct.unpack(f"<{len(one) // NUMBER_BYTES}f", one)
+            for one in found.vectors
+        ]
         data = [{"index": place, "embedding": one} for place, one in enumerate(vectors)]
-        return JSONResponse({"object": "list", "data": data})
+        used = {"prompt_tokens": found.prompt_tokens, "total_tokens": found.prompt_tokens}
+        return JSONResponse({"object": "list", "data": data, "usage": used})
 
     return [
         Route("/v1/completions", complete, methods=["POST"]),

@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from starlette.routing import Route
 from mlxd import wire
 from mlxd.catalog import ModelEntry
 from mlxd.settings import Settings
-from mlxd.supervisor.launch import Child, engine_arguments, launch
+from mlxd.supervisor.launch import ENGINE, Child, engine_arguments, launch
 
 from .messages import picture
 from .others import others, usage_of
@@ -119,9 +119,11 @@ class Straight:
 
 
 @contextlib.asynccontextmanager
-async def straight(entry: ModelEntry, settings: Settings, log: Path) -> AsyncIterator[str]:
+async def straight(
+    entry: ModelEntry, settings: Settings, log: Path, command: Sequence[str] = ENGINE
+) -> AsyncIterator[str]:
     """The URL of a server for the time of the checks."""
-    child = launch(engine_arguments(entry, settings), log)
+    child = launch(engine_arguments(entry, settings), log, command=command)
     engine = Straight(child, await child.open())
     engine.model = entry.id
     try:
@@ -253,13 +255,16 @@ async def _streamed(
             async with contextlib.aclosing(engine.events(asked, seed)) as events:
                 async for event in events:
                     delta = _delta(event, begun)
-                    if delta:
-                        yield data([{"index": index, "delta": delta, "finish_reason": None}])
+                    if delta or event.logprobs:
+                        made = {"index": index, "delta": delta, "finish_reason": None}
+                        yield data([made | _logprobs([event])])
                     if event.finish:
                         ends.append(event)
                         end = {"index": index, "delta": {}, "finish_reason": event.finish}
                         yield data([end])
-        yield data([], usage=usage_of(ends)) + "data: [DONE]\n\n"
+        if (asked.get("stream_options") or {}).get("include_usage"):
+            yield data([], usage=usage_of(ends))
+        yield "data: [DONE]\n\n"
 
     return StreamingResponse(lines(), media_type="text/event-stream")
 
@@ -304,8 +309,12 @@ def _whole(index: int, events: list[wire.Event]) -> dict[str, Any]:
             for name, arguments in calls.values()
         ]
     choice = {"index": index, "message": message, "finish_reason": events[-1].finish}
+    return choice | _logprobs(events)
+
+
+def _logprobs(events: list[wire.Event]) -> dict[str, Any]:
     listed = [_logprob(one) for event in events for one in event.logprobs]
-    return choice | ({"logprobs": {"content": listed}} if listed else {})
+    return {"logprobs": {"content": listed}} if listed else {}
 
 
 def _logprob(one: wire.TokenLogprob) -> dict[str, Any]:

@@ -16,6 +16,10 @@ from .server import Reply
 # A time in seconds has fewer digits than this until the year 5138; one in milliseconds has more.
 LATEST_SECONDS = 10**11
 BOM = b"\xef\xbb\xbf"
+# Half of a character beyond 16 bits, as JSON can spell it and UTF-8 can't hold it.
+_HALF = re.compile("[\ud800-\udfff]")
+_SPELT = re.compile(r"\\u[dD][89a-fA-F]")
+REPLACED = "\ufffd"
 FINISHES = ("stop", "length", "tool_calls", "content_filter")
 MARKUP = re.compile(
     r"</?think(?:ing)?>|</?tool_call>|</?tool_response>|<function[=_]|</function>|<parameter=|"
@@ -33,7 +37,7 @@ class Call:
     @property
     def arguments(self) -> dict[str, Any]:
         try:
-            value = json.loads(self.raw_arguments)
+            value = loads(self.raw_arguments)
         except ValueError as error:
             raise Fault(
                 "wrong_tool_call",
@@ -72,6 +76,8 @@ class Answer:
     complaints: list[str] = field(default_factory=list)
     first_token_s: float | None = None
     deltas: int = 0
+    # Chunks of a stream that have none.
+    without_choices: int = 0
 
     @property
     def text(self) -> str:
@@ -156,15 +162,32 @@ def refuse_errors(reply: Reply, what: str = "the request") -> None:
 def error_message(reply: Reply) -> str | None:
     """Of an error object of any of the usual forms."""
     try:
-        body = json.loads(reply.body)
+        body = loads(reply.body)
     except ValueError:
         return None
     if not isinstance(body, dict):
         return None
     error = body.get("error", body.get("detail", body.get("message")))
     if isinstance(error, dict):
-        return str(error.get("message") or error)
+        error = error.get("message")
     return str(error) if error else None
+
+
+def loads(data: bytes | str) -> Any:
+    """JSON as the API has it: UTF-8, numbers only, and no half of a character in it."""
+    text = data if isinstance(data, str) else data.removeprefix(BOM).decode()
+    value = json.loads(text, parse_constant=_no_number)
+    return _mended(value) if _SPELT.search(text) else value
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub(REPLACED, value)
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(one) for key, one in value.items()}
+    return value
 
 
 def json_object(reply: Reply) -> dict[str, Any]:
@@ -176,7 +199,7 @@ def json_object(reply: Reply) -> dict[str, Any]:
             got=reply.exchange.response[:500],
         )
     try:
-        body = json.loads(reply.body, parse_constant=_no_number)
+        body = loads(reply.body)
     except ValueError as error:
         raise Fault(
             "wire_format", f"the body is not JSON: {error}", got=reply.exchange.response[:500]
@@ -214,6 +237,8 @@ def read_whole(reply: Reply) -> Answer:
     answer.id, answer.model = str(body.get("id") or ""), str(body.get("model") or "")
     answer.complaints = _complaints_whole(body, choice, message)
     answer.complaints += usage_complaints(body.get("usage"))
+    for text in (text for one in calls for text in type_complaints(one)):
+        answer.complaints.append(text)
     if reply.body.startswith(BOM):
         answer.complaints.append("the body begins with a byte order mark")
     return answer
@@ -262,6 +287,12 @@ def _complaints_whole(
     if choice.get("finish_reason") not in FINISHES:
         found.append(f"finish_reason is {choice.get('finish_reason')!r}")
     return found
+
+
+def type_complaints(call: dict[str, Any]) -> list[str]:
+    if call.get("type") == "function":
+        return []
+    return [f"a tool call's type is {call.get('type')!r}, not 'function'"]
 
 
 def created_complaints(created: Any) -> list[str]:

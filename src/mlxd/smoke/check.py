@@ -4,6 +4,8 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +24,11 @@ Messages = list[dict[str, Any]] | str
 # How long a model may take to be loaded by a server that says that it does so.
 LOAD_S = 600.0
 LOADING_POLL_S = 0.5
+# Whatever the server says: no client should ask more often.
+LEAST_WAIT_S = 0.05
 STREAMS_BROKEN = "streams are broken"
+NOT_LOADED = "the model was not loaded in time"
+PACE = "seconds of a short answer at the beginning"
 USAGE_WRONG = "usage is wrong"
 _LOADING = re.compile(r"\bload(?:ing|ed)\b|warming|starting", re.IGNORECASE)
 TOO_MANY = 429
@@ -90,8 +96,8 @@ class Probe:
         by: Server | None = None,
     ) -> Reply:
         """Asked again where the server says when, as every client should."""
-        until = perf_counter() + self.options.timeout
-        loaded_by = perf_counter() + LOAD_S
+        began = perf_counter()
+        asked = 0
         while True:
             try:
                 reply = await (by or self.server).send(method, path, body, raw=raw)
@@ -99,15 +105,23 @@ class Probe:
                 self.exchanges.append(fault.exchange)
                 raise
             self.exchanges.append(reply.exchange)
-            wait, limit = _asked_to_wait(reply), until
-            if wait is None and _is_loading(reply):
-                wait, limit = LOADING_POLL_S, loaded_by
+            wait, limit = _asked_to_wait(reply), self.options.timeout
+            loading = wait is None and _is_loading(reply) and NOT_LOADED not in self.notes
+            if loading:
+                wait, limit = LOADING_POLL_S, LOAD_S
                 self.waiting(answers.error_message(reply) or "")
-            if wait is None or perf_counter() + wait > limit:
+            if wait is None:
                 return reply
+            asked += 1
+            if perf_counter() - began + wait > limit:
+                if asked == 1 and reply.status != TOO_MANY:
+                    return reply
+                if loading:
+                    self.notes[NOT_LOADED] = 1
+                raise _not_in_time(reply, asked, perf_counter() - began)
             self.exchanges.pop()
             # The server named this time.
-            await asyncio.sleep(wait)
+            await asyncio.sleep(max(wait, LEAST_WAIT_S))
 
     async def chat(self, messages: Messages, *, optional: str = "", **more: Any) -> Answer:
         """`optional` names what a server may lack: where it says so itself, the check is
@@ -139,14 +153,18 @@ class Probe:
 
     def not_its_model(self, answer: Answer) -> list[str]:
         """An answer has to name the model that was asked, by any of its names."""
-        listed = self.listed
-        names = {self.model, str(listed.get("id") or ""), str(listed.get("path") or "")}
-        names |= {str(one) for one in listed.get("aliases") or ()}
-        names |= {str(listed.get(key) or "") for key in ("root", "parent")}
         said = answer.model
-        if not self.model or not said or any(_same_model(said, one) for one in names if one):
+        if not self.model or not said or any(_same_model(said, one) for one in self.names()):
             return []
         return [f"the answer is by model {said!r}, though {self.model!r} was asked"]
+
+    def names(self) -> set[str]:
+        """All that the model is called."""
+        listed = self.listed
+        names = {self.model, *(str(listed.get(key) or "") for key in ("id", "path"))}
+        names |= {str(one) for one in listed.get("aliases") or ()}
+        names |= {str(listed.get(key) or "") for key in ("root", "parent")}
+        return names - {""}
 
     def can(self, capability: str) -> bool | None:
         """Whether the model says that it can; None where the server does not say."""
@@ -160,13 +178,27 @@ def _asked_to_wait(reply: Reply) -> float | None:
     """Seconds until a server that is busy wants to be asked again."""
     if reply.status not in BUSY:
         return None
-    told = reply.exchange.headers.get("retry-after", "")
-    if told.isdecimal():
-        return float(told)
+    if (told := _seconds(reply.exchange.headers.get("retry-after", ""))) is not None:
+        return told
     if reply.status == TOO_MANY:
         text = "HTTP 429 without Retry-After, so no client knows when to ask again"
         raise Fault("wire_format", text, got=reply.exchange.response[:500])
     return None
+
+
+def _seconds(told: str) -> float | None:
+    """Retry-After has a number of seconds, or the time by the server's clock."""
+    if told.isdecimal():
+        return float(told)
+    try:
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _not_in_time(reply: Reply, asked: int, waited: float) -> Fault:
+    told = f"asked {asked} times in {waited:.0f} s, the server still says HTTP {reply.status}"
+    return Fault("timeout", told, got=answers.error_message(reply) or "")
 
 
 def _is_loading(reply: Reply) -> bool:
@@ -179,6 +211,12 @@ def _same_model(one: str, other: str) -> bool:
     short, long = sorted((one.lower(), other.lower()), key=len)
     rest = long.removeprefix(short)
     return not rest or (rest != long and rest[0] in "-:@.") or long.endswith(f"/{short}")
+
+
+def about_calls(answer: Answer) -> None:
+    """What a strict reader of its tool calls would trip over."""
+    if wrong := [text for text in answer.complaints if "tool call" in text]:
+        raise Fault("wire_format", "; ".join(wrong), got=str(answer.calls))
 
 
 # Runs one round and returns what was seen, for the report. Raises Fault or Skip.

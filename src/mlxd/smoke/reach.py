@@ -1,9 +1,9 @@
 """Before the checks: where a server's API is, whether it lets us in, and which model to ask."""
 
-import json
 import re
 from typing import Any
 
+from .answer import loads
 from .faults import Fault
 from .server import Reply, Server
 
@@ -43,13 +43,17 @@ async def _without_version(server: Server, first: Reply) -> Reply:
 
 def _data(reply: Reply) -> Any:
     try:
-        return json.loads(reply.body)["data"]
+        return loads(reply.body)["data"]
     except (ValueError, KeyError, TypeError):
         return None
 
 
+def entries(data: Any) -> list[dict[str, Any]]:
+    return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+
+
 def pick(data: Any, wanted: str) -> dict[str, Any]:
-    found = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+    found = entries(data)
     if wanted:
         names = ((one, (one.get("id"), one.get("path"), *_aliases(one))) for one in found)
         return next((one for one, known in names if wanted in known), {})

@@ -17,7 +17,7 @@ from .check import Check, Options, Probe
 from .checks import SUITES
 from .faults import Fault, Skip
 from .nonce import Nonces
-from .reach import Refused, listed, pick
+from .reach import Refused, entries, listed, pick
 from .result import CheckResult, Exchange, Round, Run, Target, Verdict
 from .server import Server
 from .statistics import AUTO_MARK, AUTO_MOST
@@ -164,7 +164,8 @@ class Runner:
         named = reply.exchange.headers.get("server", "") if reply and data else ""
         self.target.server = self.target.server or named
         found = pick(data, self.target.model)
-        self.target.others = [str(one["id"]) for one in data if one is not found and "id" in one]
+        others = [one for one in entries(data) if one is not found and "id" in one]
+        self.target.others = [str(one["id"]) for one in others]
         self.target.listed = {name: found[name] for name in found if name != "object"}
         self.target.model = self.target.model or str(found.get("id") or "")
         self.target.engine = await _engine(server, str(found.get("id") or ""))

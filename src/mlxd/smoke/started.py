@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +31,9 @@ class Started:
 
 
 @asynccontextmanager
-async def served(model: str) -> AsyncIterator[Started]:
+async def served(model: str, program: Sequence[str] = ("-m", "mlxd")) -> AsyncIterator[Started]:
     folder = Path(tempfile.mkdtemp(prefix="mlxd-smoke-"))
-    command = [sys.executable, "-m", "mlxd", "serve", "--port", "0", "--data-dir", str(folder)]
+    command = [sys.executable, *program, "serve", "--port", "0", "--data-dir", str(folder)]
     if model:
         command += ["--model", model]
     try:

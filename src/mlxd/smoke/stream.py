@@ -1,6 +1,5 @@
 """A streamed answer: its events, what they add up to, and where they break the contract."""
 
-import json
 import re
 from collections.abc import Iterator
 from time import perf_counter
@@ -12,7 +11,9 @@ from .answer import (
     Answer,
     Call,
     created_complaints,
+    loads,
     refuse_errors,
+    type_complaints,
     usage_complaints,
 )
 from .faults import Fault
@@ -107,7 +108,7 @@ class _Folding:
 
     def _take(self, time: float, data: str) -> None:
         try:
-            chunk = json.loads(data)
+            chunk = loads(data)
         except ValueError:
             raise Fault("wire_format", "an event is not JSON", got=data[:500]) from None
         if not isinstance(chunk, dict):
@@ -122,6 +123,9 @@ class _Folding:
             self._complain(f"a chunk's object is {chunk.get('object')!r}")
         if chunk.get("usage"):
             self._usages.append(chunk["usage"])
+        if not isinstance(chunk.get("choices"), list):
+            self._complain(f"a chunk's choices are {chunk.get('choices')!r}, not a list")
+        self._answer.without_choices += not chunk.get("choices")
         for choice in chunk.get("choices") or ():
             self._choice(time, choice)
 
@@ -163,6 +167,9 @@ class _Folding:
             # Whoever leaves it out means the last call, or a new one where there is a name.
             named = (delta.get("function") or {}).get("name")
             index = max(self._calls, default=-1) + bool(named or not self._calls)
+        if index not in self._calls:
+            for text in type_complaints(delta):
+                self._complain(text)
         known = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
         function = delta.get("function") or {}
         if delta.get("id"):

@@ -1,9 +1,8 @@
 """Several answers to one request, each with its number."""
 
-import json
 from typing import Any
 
-from ..answer import json_object, refuse_errors
+from ..answer import json_object, loads, refuse_errors
 from ..check import CHAT, Probe, Suite, echo, skip_if_lacking
 from ..faults import Fault
 from ..stream import DONE, events
@@ -38,7 +37,7 @@ async def stream(probe: Probe) -> str:
     refuse_errors(reply)
     texts: dict[Any, str] = {}
     for _, data in events(reply)[0]:
-        chunk = json.loads(data) if data != DONE else {}
+        chunk = loads(data) if data != DONE else {}
         for one in chunk.get("choices") or ():
             text = (one.get("delta") or {}).get("content") or ""
             texts[_number(one)] = texts.get(_number(one), "") + text

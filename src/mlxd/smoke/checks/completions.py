@@ -1,9 +1,8 @@
 """The older endpoint, which editors still use."""
 
-import json
 from typing import Any
 
-from ..answer import json_object, refuse_errors, usage_complaints
+from ..answer import json_object, loads, refuse_errors, usage_complaints
 from ..check import Probe, Suite
 from ..faults import Fault, Skip
 from ..server import Reply
@@ -54,7 +53,7 @@ async def same(probe: Probe) -> str:
     found, _ = events(reply)
     if not found or found[-1][1] != DONE:
         raise Fault("wire_format", "the stream has no [DONE] at its end")
-    chunks = [json.loads(data) for _, data in found if data != DONE]
+    chunks = [loads(data) for _, data in found if data != DONE]
     parts = [one for chunk in chunks for one in chunk.get("choices") or ()]
     streamed = "".join(str(one.get("text") or "") for one in parts)
     if streamed != text:

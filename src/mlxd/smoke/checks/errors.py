@@ -53,6 +53,34 @@ async def wrong_limit(probe: Probe) -> str:
     return await _send(probe, 'max_tokens: "many"', {"max_tokens": "many"})
 
 
+@suite.contract("empty-messages", ("messages is empty", "messages 为空列表"), REFUSED)
+async def empty_messages(probe: Probe) -> str:
+    return await _send(probe, "messages: []", {"messages": []})
+
+
+@suite.contract("wrong-temperature", ("temperature is a word", "temperature 是单词"), REFUSED)
+async def wrong_temperature(probe: Probe) -> str:
+    return await _send(probe, 'temperature: "hot"', {"temperature": "hot"})
+
+
+@suite.contract("streamed", ("A bad request for a stream", "流式的错误请求"), REFUSED)
+async def streamed(probe: Probe) -> str:
+    """Before a stream begins, there is still a status to say it with."""
+    change = {"messages": 7, "stream": True}
+    return await _send(probe, "messages: 7 in a request for a stream", change)
+
+
+@suite.contract(
+    "unknown-path", ("A path that is not there", "不存在的路径"), ("HTTP 4xx", "HTTP 4xx")
+)
+async def unknown_path(probe: Probe) -> str:
+    reply = await probe.send("POST", f"/v1/{probe.nonces.word()}", probe.body("Hello"))
+    if not 400 <= reply.status < 500:
+        told = f"a path that is not there is answered with HTTP {reply.status}"
+        raise Fault("wire_format", told, got=reply.exchange.response[:500])
+    return f"HTTP {reply.status}"
+
+
 @suite.contract("unknown-model", ("A model that is not there", "不存在的模型"), REFUSED)
 async def unknown_model(probe: Probe) -> str:
     name = f"no-such-model-{probe.nonces.word()}"

@@ -1,11 +1,13 @@
 """The server is there, lists the model, and its answers have the form that clients rely on."""
 
 import contextlib
+import math
 from time import perf_counter
+from urllib.parse import quote
 
 from ..answer import json_object, read_whole, refuse_errors
-from ..check import CHAT, USAGE_WRONG, Probe, Suite, echo
-from ..faults import Fault
+from ..check import CHAT, PACE, USAGE_WRONG, Probe, Suite, echo
+from ..faults import Fault, Skip
 
 suite = Suite("health", ("The server answers", "服务可用"))
 
@@ -25,9 +27,15 @@ async def models(probe: Probe) -> str:
     if body.get("object") != "list" or not isinstance(data, list):
         raise Fault("wire_format", "/v1/models is no list object with data")
     names: list[str] = []
+    ids: set[str] = set()
     for one in data:
         if not isinstance(one, dict) or not isinstance(one.get("id"), str):
             raise Fault("wire_format", f"an entry of /v1/models without an id: {one}")
+        if one.get("object") != "model":
+            raise Fault("wire_format", f"an entry's object is {one.get('object')!r}, not 'model'")
+        if one["id"] in ids:
+            raise Fault("wire_format", f"{one['id']!r} is listed twice")
+        ids.add(one["id"])
         names += [one["id"], *(one.get("aliases") or ()), str(one.get("path") or "")]
     probe.expect(probe.model)
     if not probe.model:
@@ -39,15 +47,34 @@ async def models(probe: Probe) -> str:
 
 
 @suite.contract(
+    "model",
+    ("GET /v1/models/NAME shows the model", "GET /v1/models/名称 返回该模型"),
+    ("an object that names the model", "含该模型名称的对象"),
+)
+async def model(probe: Probe) -> str:
+    path = f"/v1/models/{quote(probe.expect(probe.model), safe='')}"
+    reply = await probe.send("GET", path)
+    if reply.status in (404, 405, 501):
+        raise Skip(f"the server shows no single model: HTTP {reply.status}")
+    refuse_errors(reply, "GET /v1/models/NAME")
+    found = json_object(reply).get("id")
+    if not isinstance(found, str) or found not in probe.names():
+        raise Fault("wire_format", f"{probe.model!r} was asked for, {found!r} is shown")
+    return found
+
+
+@suite.contract(
     "answer",
     ("An answer has every field of the API", "回答包含 API 规定的全部字段"),
     ("a well-formed chat.completion", "格式正确的 chat.completion"),
 )
 async def answer(probe: Probe) -> str:
+    began = perf_counter()
     found = await probe.chat(echo(probe.nonces.code()))
+    _note_pace(probe, began)
     began = perf_counter()
     again = await probe.chat(echo(probe.nonces.code()))
-    probe.notes["first"] = perf_counter() - began
+    _note_pace(probe, began)
     wrong = [*found.complaints, *probe.not_its_model(found)]
     if found.id and found.id == again.id:
         wrong.append(f"two answers have the same id, {found.id!r}")
@@ -56,6 +83,11 @@ async def answer(probe: Probe) -> str:
     if found.content is None and not found.calls:
         raise found.empty()
     return f"finish_reason {found.finish}, usage {found.usage.get('total_tokens')}"
+
+
+def _note_pace(probe: Probe, began: float) -> None:
+    """The quickest short answer of the beginning."""
+    probe.notes[PACE] = min(probe.notes.get(PACE, math.inf), perf_counter() - began)
 
 
 @suite.contract(
@@ -67,7 +99,9 @@ async def keep_alive(probe: Probe) -> str:
     async with contextlib.aclosing(probe.server.with_one_connection()) as alone:
         for number in range(1, REQUESTS + 1):
             body = probe.body(echo(probe.nonces.code()))
+            began = perf_counter()
             reply = await probe.send("POST", CHAT, body, by=alone)
+            _note_pace(probe, began)
             read_whole(reply)
             if reply.kept and alone.connections >= number > 1:
                 told = "the server closes the connection after an answer without saying so"

@@ -1,7 +1,7 @@
 """English, Chinese, and characters of more than one byte."""
 
 from ..check import Probe, Suite, echo, exactly
-from ..faults import Fault
+from ..faults import Fault, Skip
 from ..nonce import ITEMS
 
 suite = Suite("multilingual", ("English and Chinese", "中英文"))
@@ -50,3 +50,22 @@ async def stream(probe: Probe) -> str:
         told = "the streamed text is not that of the whole answer"
         raise Fault("wire_format", told, got=streamed.text)
     return streamed.text
+
+
+@suite.contract(
+    "line-ends",
+    ("A line end of two characters stays one", "双字符换行保持原样"),
+    ("CR and LF, where the model says both", "模型输出 CR 与 LF 时两者俱在"),
+)
+async def line_ends(probe: Probe) -> str:
+    """A model may well make one character of the two. Whether it did, a stop sequence shows: it
+    looks at what the model says, before it is sent."""
+    asked = echo(f"{probe.nonces.code()}\r\n{probe.nonces.code()}")
+    whole = await probe.chat(asked, temperature=0)
+    if "\r" in whole.text:
+        return whole.text
+    stopped = await probe.chat(asked, temperature=0, stop=["\r"])
+    if len(stopped.text) < len(whole.text) and whole.text.startswith(stopped.text.rstrip()):
+        told = "the model says CR, where it stops if told so, and the answer has none"
+        raise Fault("wrong_answer", told, got=whole.text)
+    raise Skip("the model says no CR, so whether the server keeps it can't be seen")

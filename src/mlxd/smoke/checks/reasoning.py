@@ -1,11 +1,14 @@
 """Reasoning stays apart from the answer, and a budget that it used up is said to be so."""
 
-from ..check import Probe, Suite, echo
+from ..answer import Answer
+from ..check import STREAMS_BROKEN, Probe, Suite, echo
 from ..faults import Fault, Skip
 
 suite = Suite("reasoning", ("Reasoning stays apart", "推理与回答分离"))
 
 FEW_TOKENS = 6
+# Characters of its beginning, to find it again.
+SOME = 24
 
 
 @suite.contract(
@@ -22,7 +25,23 @@ async def apart(probe: Probe) -> str:
     if found.reasoning.strip() in found.text:
         raise Fault("markup_leaked", "the reasoning is repeated in the content", got=found.text)
     found.said()
+    if STREAMS_BROKEN not in probe.notes:
+        await _streamed(probe, asked, found)
     return f"{len(found.reasoning)} characters of reasoning"
+
+
+async def _streamed(probe: Probe, asked: str, whole: Answer) -> None:
+    found = await probe.stream(asked)
+    found.clean()
+    if any(one and one in found.text for one in (_beginning(whole), _beginning(found))):
+        told = "the reasoning stands in the text of the stream"
+        raise Fault("markup_leaked", told, got=found.text)
+    if not found.reasoning:
+        raise Fault("wire_format", "the stream has no reasoning, though the whole answer has")
+
+
+def _beginning(answer: Answer) -> str:
+    return answer.reasoning.strip()[:SOME]
 
 
 @suite.contract(

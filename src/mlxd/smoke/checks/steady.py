@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 from time import perf_counter
 
 from ..answer import refuse_errors
-from ..check import Probe, Suite, echo
+from ..check import PACE, Probe, Suite, echo
 from ..faults import Fault
 
 suite = Suite("steady", ("Stays as it was", "持续稳定"))
@@ -14,10 +15,11 @@ suite = Suite("steady", ("Stays as it was", "持续稳定"))
 # Long enough for a server that gives up something when nobody asks.
 IDLE_S = 2.5
 ANSWERS = 3
-MOST_ANSWERS = 15
-# A machine that does something else meanwhile may take this much longer.
-SLACK_FACTOR = 3.0
-SLACK_S = 0.4
+# A machine that does something else meanwhile may take this much longer, and for so long. A server
+# that has slowed down never again gives a quick answer, however long one waits for it.
+SLACK_FACTOR = 4.0
+SLACK_S = 1.0
+PATIENCE_S = 60.0
 REQUESTS = 24
 # One may be closed at the very moment at which a request is sent.
 MOST_DROPS = 1
@@ -41,15 +43,16 @@ async def idle(probe: Probe) -> str:
     ("no slowdown in the course of the run", "运行过程中没有变慢"),
 )
 async def pace(probe: Probe) -> str:
-    before = probe.notes.get("first")
+    before = probe.notes.get(PACE)
     limit = SLACK_FACTOR * (before or 0) + SLACK_S
     now = math.inf
-    for number in range(MOST_ANSWERS):
+    until = perf_counter() + PATIENCE_S
+    for number in itertools.count(1):
         # The quickest counts: a machine that is busy for a while is no slowdown of the server.
         began = perf_counter()
         await probe.chat(echo(probe.nonces.code()))
         now = min(now, perf_counter() - began)
-        if number + 1 >= ANSWERS and now <= limit:
+        if number >= ANSWERS and (before is None or now <= limit or perf_counter() > until):
             break
     if before is None:
         return f"{now:.2f} s; nothing to compare with, since health.answer did not run"

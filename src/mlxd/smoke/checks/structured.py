@@ -11,10 +11,11 @@ suite = Suite("structured", ("Structured output", "结构化输出"))
 
 # An accent of its own and one as part of a letter, a ligature, wide and circled characters,
 # quotation marks, two scripts, a character of four bytes, marks that turn the writing, one that
-# joins, a space that does not break, and a line end of two characters: what tidying would change.
+# joins, a space that does not break, what HTML, URLs and shells escape, and a line end of two
+# characters: what tidying would change.
 UNUSUAL = (
     "na\u00efve cafe\u0301 \ufb01 \uff21\u2460 \u201cx\u201d 日本語 😀 "
-    "\u200f\u05d0\u200e \U0001f469\u200d\U0001f4bb x\u00a0y \t\r\n."
+    '\u200f\u05d0\u200e \U0001f469\u200d\U0001f4bb x\u00a0y <b>&</b> %41+ C:\\new "$1" \t\r\n.'
 )
 # More than a hundred tokens wherever four letters are at most one; where each is, not a thousand.
 LONG_CODES = 60
@@ -51,13 +52,20 @@ async def _ask(probe: Probe, schema: dict[str, Any], asked: str, **more: Any) ->
 def _object(answer: Answer) -> dict[str, Any]:
     text = answer.said()
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_once)
     except ValueError as error:
         cut = " (cut off at max_tokens)" if answer.finish == "length" else ""
         raise Fault("wrong_answer", f"not JSON{cut}: {error}", got=text) from None
     if not isinstance(value, dict):
         raise Fault("wrong_answer", "JSON, but no object", got=text)
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError(f"a key comes twice: {[key for key, _ in pairs]}")
+    return made
 
 
 @suite.contract(
@@ -155,7 +163,11 @@ async def nested(probe: Probe) -> str:
         },
     }
     asked = f"Reply with a JSON object in which {outer} is {json.dumps(wanted[outer])}."
-    answer = await _ask(probe, _strict({outer: _strict(inner)}), asked)
+    made = _strict({outer: _strict(inner)})
+    if probe.number % 2:
+        # As libraries write it that make schemas of classes.
+        made = _strict({outer: {"$ref": "#/$defs/Inner"}}) | {"$defs": {"Inner": _strict(inner)}}
+    answer = await _ask(probe, made, asked)
     found = _object(answer).get(outer)
     good = isinstance(found, dict) and set(found) == set(inner) and found[code] in codes
     listed = found[list_] if isinstance(found, dict) and good else None

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ..answer import Answer
+from ..answer import Answer, Call
 from ..check import Probe, Suite, text_instead_of_call
 from ..faults import Fault
-from ..scenes import scene
+from ..scenes import scene, tool
 
 suite = Suite("tool-choice", ("tool_choice is obeyed", "遵守 tool_choice"))
 
@@ -57,6 +57,50 @@ async def named(probe: Probe) -> str:
         tool_choice={"type": "function", "function": {"name": second.name}},
     )
     return _called(found, {second.name: second.tool})
+
+
+TYPES = {"minutes": {"type": "integer"}, "loud": {"type": "boolean"}}
+KINDS = {"minutes": int, "loud": bool}
+
+
+@suite.contract(
+    "types",
+    ("Arguments have the types of the tool", "参数类型符合工具定义"),
+    ("a whole number and a boolean", "一个整数和一个布尔值"),
+)
+async def types(probe: Probe) -> str:
+    made = tool("set_timer", "Set a timer.", {})
+    made["function"]["parameters"] |= {"properties": TYPES, "required": list(TYPES)}
+    made["function"]["strict"] = True
+    asked = f"Set a loud timer of {probe.nonces.number(2, 59)} minutes."
+    call = await _forced(probe, made, asked)
+    wrong = {name for name, kind in KINDS.items() if type(call.arguments[name]) is not kind}
+    if wrong:
+        told = f"of another type than the tool says: {', '.join(sorted(wrong))}"
+        raise Fault("wrong_tool_call", told, got=call.raw_arguments)
+    return call.raw_arguments
+
+
+@suite.contract(
+    "no-arguments",
+    ("A tool without arguments", "没有参数的工具"),
+    ("an empty object", "空对象"),
+)
+async def no_arguments(probe: Probe) -> str:
+    made = tool("ring_bell", "Ring the bell.", {})
+    return (await _forced(probe, made, "Ring the bell.")).raw_arguments
+
+
+async def _forced(probe: Probe, made: dict[str, Any], asked: str) -> Call:
+    name = probe.expect(made["function"]["name"])
+    found = await probe.chat(
+        asked,
+        optional="tool_choice with a name",
+        tools=[made],
+        tool_choice={"type": "function", "function": {"name": name}},
+    )
+    _called(found, {name: made})
+    return found.calls[0]
 
 
 def _called(answer: Answer, tools: dict[str, dict[str, Any]]) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..answer import Answer
-from ..check import Probe, Suite, containing, text_instead_of_call
+from ..check import Probe, Suite, about_calls, containing, text_instead_of_call
 from ..faults import Fault
 from ..scenes import Scene, scene
 
@@ -64,5 +64,6 @@ def only_call(answer: Answer, made: Scene) -> None:
         )
     if not call.id:
         raise Fault("wire_format", "the tool call has no id, so its result can't be returned")
+    about_calls(answer)
     if answer.finish != "tool_calls":
         raise Fault("wire_format", f"a tool call ends with finish_reason {answer.finish!r}")

@@ -42,7 +42,28 @@ async def number(probe: Probe) -> str:
     result = json.dumps(dict.fromkeys(json.loads(made.result), value))
     messages: list[dict[str, Any]] = [
         {"role": "user", "content": made.request},
-        {"role": "assistant", "content": None, "tool_calls": [call]},
+        # Beside calls, content may be left out altogether.
+        {"role": "assistant", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": call["id"], "content": result},
     ]
     return containing(await probe.chat(messages, tools=[made.tool]), probe.expect(str(value)))
+
+
+@suite.behaviour(
+    "parts",
+    ("A result in parts", "由多个部分组成的结果"),
+    ("the fresh value of the tool message", "工具消息中的新值"),
+    rounds=2,
+    mark=0.5,
+)
+async def parts(probe: Probe) -> str:
+    made = scene(probe.nonces, probe.number)
+    call = made.call(f"call_{probe.nonces.word()}")
+    content = [{"type": "text", "text": made.result}]
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": made.request},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": content},
+    ]
+    answer = await probe.chat(messages, tools=[made.tool], optional="a tool's result in parts")
+    return containing(answer, probe.expect(made.value))

@@ -227,6 +227,59 @@ _SENTENCES: dict[str, str] = {
     "the tool call has no id, so its result can't be returned": "工具调用没有 id，结果无法返回",
     "a tool call ends with finish_reason {}": "工具调用的 finish_reason 为 {}",
     "the shape is {}": "图形的颜色是 {}",
+    "asked {} times in {} s, the server still says HTTP {}": (
+        "{1} 秒内请求 {0} 次，服务仍返回 HTTP {2}"
+    ),
+    "an entry's object is {}, not 'model'": "条目的 object 为 {}，不是 'model'",
+    "{} is listed twice": "{} 列出两次",
+    "the server shows no single model: HTTP {}": "服务不显示单个模型：HTTP {}",
+    "{} was asked for, {} is shown": "请求 {}，返回的却是 {}",
+    "a chunk's choices are {}, not a list": "数据块的 choices 为 {}，不是列表",
+    "a chunk without choices, though nobody asked for usage": (
+        "未请求用量，却有不带 choices 的数据块"
+    ),
+    "a tool call's type is {}, not 'function'": "工具调用的 type 为 {}，不是 'function'",
+    "{} s for one token, {} s for all of it": "单个词元 {} 秒，全部 {} 秒",
+    "{} s for all of it, too quick to tell": "全部用时 {} 秒，太快而无法判断",
+    "the first word after {} of the time": "首个词元出现在 {} 的时间处",
+    "a tool's result in parts": "由多个部分组成的工具结果",
+    "not both results stand in the answer, in order": "回答中没有按顺序给出两个结果",
+    "there are no two calls to compare": "没有两次调用可供比较",
+    "two calls of one conversation have the same id, so results can't be told apart": (
+        "同一对话的两次调用 id 相同，结果无法区分"
+    ),
+    "stop={} does not stand in it, and yet the answer differs": (
+        "回答中没有 stop={}，却与不设时不同"
+    ),
+    "usage: {} tokens, though {} deltas came": "usage：计 {} 个词元，却只有 {} 个增量",
+    "the model thinks longer than this check waits, and the server does not show it": (
+        "模型的推理超出本项测试的上限，而服务不显示推理"
+    ),
+    "top_p={} gave different answers": "top_p={} 得到不同回答",
+    "top_p": "top_p",
+    "logprobs in streams": "流式 logprobs",
+    "a token has another logprob among the best than by itself": (
+        "词元自身的对数概率与候选列表中的不同"
+    ),
+    "the probabilities of one place add up to more than 1": "同一位置的概率之和大于 1",
+    "the reasoning stands in the text of the stream": "推理出现在流的文本中",
+    "the stream has no reasoning, though the whole answer has": "非流式有推理，流式却没有",
+    "it has what another client had asked for": "回答中有另一客户端请求的内容",
+    "a key comes twice: {}": "键重复：{}",
+    "of another type than the tool says: {}": "类型与工具定义不符：{}",
+    "a path that is not there is answered with HTTP {}": "不存在的路径得到 HTTP {}",
+    "messages: 7 in a request for a stream": "流式请求中的 messages: 7",
+    "the vectors are numbered {}": "向量编号为 {}",
+    "object is {}, not 'list'": "object 为 {}，不是 'list'",
+    "a vector is another one in base64": "base64 形式的向量与数组形式不同",
+    "two texts that differ at their ends have the same vector": "结尾不同的两个文本向量相同",
+    "{} characters": "{} 个字符",
+    "the model says CR, where it stops if told so, and the answer has none": (
+        "模型输出了 CR（以其为停止序列时会停下），回答中却没有"
+    ),
+    "the model says no CR, so whether the server keeps it can't be seen": (
+        "模型未输出 CR，无从判断服务是否保留"
+    ),
     # the run
     "the time limit of {} s for the whole run was reached": "达到整次测试 {} 秒的时限",
     "as each check wants": "按各项测试的默认值",
@@ -287,6 +340,15 @@ _SENTENCES: dict[str, str] = {
     "the half-closed connection was kept without an end": "半关闭的连接一直未结束",
     # whose fault it is
     "no engine has a part in this check": "该测试不涉及引擎",
+    "with an engine that is right by construction, the check fails too": (
+        "换用必然正确的引擎时同一测试也失败"
+    ),
+    "with an engine that is right by construction, the gateway passes": (
+        "换用必然正确的引擎时网关通过"
+    ),
+    "each passes without the other; was it by chance, or under load?": (
+        "网关与引擎各自单独均通过；是偶然，还是负载所致？"
+    ),
     "straight at the engine, the same check passes": "直连引擎时同一测试通过",
     "straight at the engine, the same check can't be asked: {}": "直连引擎时无法进行同一测试：{}",
     "straight at the engine, the same check can't be judged either": "直连引擎时同样无法评判",
