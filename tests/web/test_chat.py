@@ -19,7 +19,7 @@ def say(page: Page, text: str) -> None:
 
 
 def answers(page: Page):
-    return page.get_by_role("article", name="Model")
+    return page.get_by_role("article", name="Model").locator(".message-body")
 
 
 def choose(page: Page, model: str) -> None:

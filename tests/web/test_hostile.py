@@ -18,7 +18,8 @@ ANSWERS = {
     "[go](javascript:window.hurt=1) [data](data:text/html,<script>1</script>)\n\n"
     "![picture](javascript:window.hurt=1) ![far](https://example.invalid/beacon.png)\n\n"
     "<https://example.invalid> <a href='javascript:window.hurt=1' onclick='window.hurt=1'>x</a>",
-    "a table": ROW + "|" + "---|" * 60 + "\n" + ROW * 300,
+    "a wide table": ROW + "|" + "---|" * 60 + "\n" + ROW * 20,
+    "an enormous table": ROW + "|" + "---|" * 60 + "\n" + ROW * 300,
     "from right to left": "مرحبا بالعالم، هذه إجابة طويلة. \u202e\u2066 abc \n\n- أولا\n- ثانيا\n\n"
     "שלום **עולם** `code`",
     "a word": "w" * 10_000 + "\n\n`" + "c" * 10_000 + "`\n\n# " + "h" * 10_000,

@@ -10,9 +10,25 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.judges.service import Service
 
+from .test_hostile import answered_with
+
 pytestmark = pytest.mark.timeout(240)
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 PAGES = ("chat", "models", "live", "documents", "proof", "doctor")
+EVERYTHING = """# A heading
+
+Text with `code`, a [link](https://example.org) and
+
+| a | table |
+|---|---|
+| of | cells |
+
+```python
+print("code")
+```
+
+> the end
+"""
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "wide": (1600, 1000)}
 
 
@@ -109,8 +125,13 @@ def test_every_page_can_be_used_without_eyes_or_mouse(
         for name in PAGES:
             page.goto(f"/#/{name}")
             expect(page.get_by_role("navigation")).to_be_visible()
-            page.get_by_role("main").wait_for()
-            page.wait_for_load_state()
+            expect(page.get_by_role("main").get_by_role("heading").first).to_be_visible()
+            if name == "chat":
+                answered_with(page, EVERYTHING)
+                page.get_by_label("Message", exact=True).fill("Everything?")
+                page.keyboard.press("Enter")
+                expect(page.get_by_role("article", name="Model")).to_contain_text("the end")
+                expect(page.get_by_role("button", name="Send")).to_be_visible()
             page.add_script_tag(path=AXE)
             found = page.evaluate("axe.run()")["violations"]
             serious = [one for one in found if one["impact"] in ("serious", "critical")]

@@ -86,7 +86,9 @@ def test_a_model_is_pulled_with_its_progress_in_view(
     shelf.get_by_role("button", name=f"Download: {name}").click()
     expect(shelf.get_by_text("on disk", exact=True)).to_be_visible()
     assert hub.fetched("model.safetensors")[-1].range
-    expect(page.get_by_label(name, exact=True)).to_be_visible()
+    # It is to be had by applications from now on.
+    choice = page.get_by_label("code", exact=True).get_by_role("option", name=name)
+    expect(choice).to_be_attached()
     shelf.get_by_role("button", name=f"Delete: {name}").click()
     shelf.get_by_role("button", name=f"Really delete?: {name}").click()
     expect(shelf.get_by_role("button", name=f"Download: {name}")).to_be_visible()

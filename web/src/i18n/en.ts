@@ -44,7 +44,7 @@ export const en = {
     prefilling: (done: string, total: string) => `prefilling ${done} of ${total}`,
     decoding: (rows: number) => `decoding ${rows} ${rows === 1 ? "row" : "rows"}`,
     idle: "idle",
-    resting: "stopped for idleness; a request starts it",
+    resting: "stopped; a request starts it",
   },
   live: {
     title: "What runs now",
@@ -188,7 +188,7 @@ export const en = {
   proof: {
     why: "Fresh tasks for a model and its server: what passes holds for these weights, these versions and this machine.",
     begin: "Run",
-    first: "the first one",
+    first: (name: string) => `the first one (${name})`,
     what: "What to run",
     core: "The core: minutes",
     all: "Everything, for a certificate",

@@ -46,7 +46,7 @@ export const zh: Words = {
     prefilling: (done, total) => `预填充 ${done} / ${total}`,
     decoding: (rows) => `生成 ${rows} 路`,
     idle: "空闲",
-    resting: "因空闲而停止，有请求即启动",
+    resting: "已停止，有请求即启动",
   },
   live: {
     title: "当前运行",
@@ -190,7 +190,7 @@ export const zh: Words = {
   proof: {
     why: "用全新的题目检验模型及其服务：通过的结果对这些权重、这些版本和这台机器有效。",
     begin: "运行",
-    first: "第一个模型",
+    first: (name) => `第一个模型（${name}）`,
     what: "运行内容",
     core: "核心：几分钟",
     all: "全部，可获得证书",

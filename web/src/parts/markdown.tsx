@@ -94,8 +94,27 @@ const Group = memo(({ blocks, cited }: { blocks: string[]; cited: string }) => (
   </div>
 ));
 
-const Block = memo(({ text, cited }: { text: string; cited: string }) => (
-  <Shown remarkPlugins={cited ? [gfm, cites(cited)] : [gfm]} components={COMPONENTS}>
-    {text}
-  </Shown>
-));
+// A block of more is not formatted: reading it again and again as it grows would hold the page up.
+const LARGEST_CHARACTERS = 20_000;
+const OPENS = /^ {0,3}(?:`{3,}|~{3,})([^\n`]*)\n/;
+const CLOSES = /\n {0,3}[`~]{3,} *$/;
+
+const Block = memo(({ text, cited }: { text: string; cited: string }) => {
+  if (text.length > LARGEST_CHARACTERS) {
+    const fence = OPENS.exec(text);
+    if (fence) {
+      const code = text.slice(fence[0].length).replace(CLOSES, "");
+      return <Code className={`language-${fence[1]!.trim()}`}>{code}</Code>;
+    }
+    return (
+      <pre className="log" dir="auto" tabIndex={0}>
+        {text}
+      </pre>
+    );
+  }
+  return (
+    <Shown remarkPlugins={cited ? [gfm, cites(cited)] : [gfm]} components={COMPONENTS}>
+      {text}
+    </Shown>
+  );
+});

@@ -4,7 +4,7 @@ import { useWords } from "../../i18n";
 import { request } from "../../lib/api";
 import { useSnapshot } from "../../lib/live";
 import { href } from "../../lib/route";
-import { useAction } from "../../lib/use";
+import { useAction, useGet } from "../../lib/use";
 import { Button, FaultBox } from "../../parts/basic";
 import { draft } from "./store";
 import type { Sampling } from "./types";
@@ -137,7 +137,16 @@ function Picker({ model, onModel }: { model: string; onModel: (model: string) =>
   const words = useWords();
   const snapshot = useSnapshot();
   const assigned = Object.entries(snapshot?.capabilities ?? {}).filter(([, one]) => one.model_id);
-  const models = snapshot?.models ?? [];
+  const served = snapshot?.models ?? [];
+  const catalogue = useGet<{ models: { id: string; path: string | null; usable: boolean; capabilities: string[] }[] }>(
+    "/models/catalogue",
+  );
+  // On disk, and served from the first request on.
+  const there = served.flatMap((one) => [one.id, one.path]);
+  const here = (catalogue.value?.models ?? []).filter(
+    (one) => one.usable && one.capabilities.includes("text") && !there.includes(one.id) && !there.includes(one.path),
+  );
+  const models = [...served, ...here];
   const text = snapshot?.capabilities.text?.model_id;
   const known = [...assigned.map(([name]) => name), ...models.map((one) => one.id)];
   return (

@@ -104,11 +104,13 @@ function Waiting({ model, messages }: { model: string; messages: ChatMessage[] }
   const wanted = model || (pictures ? "vision" : "text");
   const name = snapshot?.capabilities[wanted]?.model_id ?? wanted;
   const engine = snapshot?.status.engines[name];
+  const desk = snapshot?.status.desk?.state;
   const idle = !engine || (engine.state === "ready" && engine.progress?.phase === "idle");
+  const starts = desk && desk !== "ready" ? `${words.live.desk}: ${words.state[desk] ?? desk}` : "";
   const told = idle ? "" : `${name}: ${phaseText(engine, words) || words.state[engine.state] || engine.state}`;
   return (
     <p className="quiet thinking" role="status">
-      {told || words.chat.waiting}
+      {starts || told || words.chat.waiting}
     </p>
   );
 }

@@ -4,10 +4,10 @@ import { named, send, type Fault } from "../../lib/api";
 import { bytes, number, seconds } from "../../lib/format";
 import { useSnapshot } from "../../lib/live";
 import { messages } from "../../lib/sse";
-import { useAction, useGet } from "../../lib/use";
+import { useAction, useGet, type Loaded } from "../../lib/use";
 import { Badge, Bar, Button, FaultBox, RemoveButton } from "../../parts/basic";
 
-interface Row {
+export interface Row {
   id: string;
   aliases: string[];
   capabilities: string[];
@@ -36,9 +36,11 @@ interface Download {
 const SHOWN_ROWS = 100;
 const ENDED = ["done", "failed", "cancelled"];
 
-export function CatalogueList() {
+export type Catalogue = Loaded<{ models: Row[] }>;
+
+export function CatalogueList({ catalogue }: { catalogue: Catalogue }) {
   const words = useWords();
-  const { value, fault, again } = useGet<{ models: Row[] }>("/models/catalogue");
+  const { value, fault, again } = catalogue;
   const begun = useGet<Download[]>("/models/pull");
   const [filter, setFilter] = useState("");
   const wanted = filter.trim().toLowerCase();

@@ -4,15 +4,16 @@ import { named, send } from "../../lib/api";
 import { bytes, number } from "../../lib/format";
 import { useSnapshot } from "../../lib/live";
 import type { Model, Snapshot } from "../../lib/types";
-import { useAction } from "../../lib/use";
+import { useAction, useGet } from "../../lib/use";
 import { Badge, Bar, Button, Facts, FaultBox } from "../../parts/basic";
 import { LogDialog } from "../../parts/log";
 import { Controls, tone } from "../live/engine";
-import { CatalogueList } from "./catalogue";
+import { CatalogueList, type Catalogue, type Row } from "./catalogue";
 
 export function Models() {
   const words = useWords();
   const snapshot = useSnapshot();
+  const catalogue: Catalogue = useGet("/models/catalogue");
   return (
     <div className="page">
       <header>
@@ -22,14 +23,14 @@ export function Models() {
       {snapshot && (
         <>
           <Machine snapshot={snapshot} />
-          <Assignments snapshot={snapshot} />
+          <Assignments snapshot={snapshot} rows={catalogue.value?.models ?? []} />
           <h2>{words.models.served}</h2>
           <div className="cards">
             {snapshot.models.map((model) => (
               <ModelCard key={model.id} model={model} snapshot={snapshot} />
             ))}
           </div>
-          <CatalogueList />
+          <CatalogueList catalogue={catalogue} />
         </>
       )}
     </div>
@@ -55,7 +56,7 @@ function Machine({ snapshot }: { snapshot: Snapshot }) {
   );
 }
 
-function Assignments({ snapshot }: { snapshot: Snapshot }) {
+function Assignments({ snapshot, rows }: { snapshot: Snapshot; rows: Row[] }) {
   const words = useWords();
   const assign = useAction((capability: string, model: string) =>
     send("POST", `/models/global_capability/${encodeURIComponent(capability)}`, { model_id: model || null }),
@@ -82,7 +83,7 @@ function Assignments({ snapshot }: { snapshot: Snapshot }) {
                     onChange={(event) => void assign.run(name, event.target.value)}
                   >
                     <option value="">{words.models.nobody}</option>
-                    {choices(snapshot.models, name, held.model_id).map((id) => (
+                    {choices(snapshot.models, rows, name, held.model_id).map((id) => (
                       <option key={id}>{id}</option>
                     ))}
                   </select>
@@ -120,9 +121,12 @@ function Confirmed({ model, capability, confirmed }: { model: string; capability
   );
 }
 
-function choices(models: Model[], capability: string, current: string | null): string[] {
+/** What is served already, and what is on disk and would be served from then on. */
+function choices(models: Model[], rows: Row[], capability: string, current: string | null): string[] {
   const free = ["reasoning", "code"].includes(capability);
-  const able = models.filter((one) => free || one.capabilities.includes(capability)).map((one) => one.id);
+  const known = models.flatMap((one) => [one.id, one.path]);
+  const here = rows.filter((one) => one.usable && !known.includes(one.id) && !known.includes(one.path));
+  const able = [...models, ...here].filter((one) => free || one.capabilities.includes(capability)).map((one) => one.id);
   return current && !able.includes(current) ? [current, ...able] : able;
 }
 

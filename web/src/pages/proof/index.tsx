@@ -66,7 +66,7 @@ function Begin({ onBegun }: { onBegun: () => void }) {
         <label className="field">
           <span>{words.chat.model}</span>
           <select className="input" value={model} onChange={(event) => setModel(event.target.value)}>
-            <option value="">{words.proof.first}</option>
+            <option value="">{words.proof.first(snapshot?.models[0]?.id ?? "–")}</option>
             {(snapshot?.models ?? []).map((one) => (
               <option key={one.id}>{one.id}</option>
             ))}
