@@ -13,7 +13,7 @@ from pathlib import Path
 from .bundled import bundled_library
 from .cores import available_cores
 from .kept import CannotMake
-from .products import open_kernels
+from .products import MAX_THREADS, open_kernels
 
 # What libmlx calls for every float32 matrix product.
 GEMM = "cblas_sgemm"
@@ -124,7 +124,8 @@ def _open(path: str, origin: str, threads: _Threads) -> Blas:
         raise OSError(f"{GEMM} already comes from {taken}, loaded before {path}")
     failure = _put_kernels_before(private, threads.ours)
     # With ours in front, they share the cores out, and do not wait for one that another has.
-    _limit_threads(name, private, threads.alone if failure else 1)
+    shared = failure is None and threads.ours <= MAX_THREADS
+    _limit_threads(name, private, 1 if shared else threads.alone)
     ctypes.CDLL(path, mode=os.RTLD_GLOBAL | os.RTLD_NOW)
     if failure:
         told = f"without mlxd's own products, so decoding is slower: {failure}"

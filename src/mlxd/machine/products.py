@@ -36,7 +36,8 @@ TIMEOUT_S = 60.0
 # How long a helper thread looks for more work before it sleeps. Between two products of a layer
 # lie some tens of microseconds; spinning longer takes the core from the gateway and the client.
 SPIN_US = 30
-# Memory bandwidth is used up well before.
+# For few rows memory bandwidth is used up well before. Where there are more cores, large products
+# are left to the threads of the BLAS: there is one to spare for every other process.
 MAX_THREADS = 16
 
 KINDS = {"float32": 0, "bfloat16": 1, "float16": 2, "q2": 3, "q4": 4, "q8": 5, "fp4": 6}
@@ -113,11 +114,11 @@ def open_kernels(blas_gemm: int, threads: int) -> Kernels:
     with kept_library(name, partial(_build, compiler)) as path:
         library = ctypes.CDLL(path, mode=os.RTLD_GLOBAL | os.RTLD_NOW)
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    library.mlxd_start.argtypes = [pointer, number, ctypes.c_long]
+    library.mlxd_start.argtypes = [pointer, number, ctypes.c_long, number]
     library.mlxd_register.argtypes = [pointer, *[number] * 4, *[pointer] * 3]
     library.mlxd_unregister.argtypes = [pointer]
     # Until this, its cblas_sgemm has nothing behind it; nobody calls it, MLX is not loaded.
-    if library.mlxd_start(blas_gemm, min(threads, MAX_THREADS), SPIN_US):
+    if library.mlxd_start(blas_gemm, min(threads, MAX_THREADS), SPIN_US, threads <= MAX_THREADS):
         raise CannotMake("no helper thread could be started")
     _opened = Kernels(path, library)
     return _opened

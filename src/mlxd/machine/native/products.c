@@ -85,8 +85,12 @@ EXPORT void mlxd_unregister(const void *key) {
     pthread_rwlock_unlock(&registry);
 }
 
-EXPORT int mlxd_start(sgemm_fn *behind, int threads, long spin_us) {
+/* Whether the BLAS computes on one thread, so that its products are to be shared. */
+static int sharing;
+
+EXPORT int mlxd_start(sgemm_fn *behind, int threads, long spin_us, int share_blas) {
     blas = behind;
+    sharing = share_blas;
     return start_helpers(threads - 1, spin_us);
 }
 
@@ -152,7 +156,7 @@ static void by_blas(large *p) {
     double work = (double)p->m * p->n * p->k;
     long all = p->by_rows ? p->m : p->n, step = all / (2 * workers());
     step = step < MIN_TILE ? MIN_TILE : step > MAX_TILE ? MAX_TILE : step & ~15L;
-    if (work < MIN_SHARED_WORK) step = all;
+    if (!sharing || work < MIN_SHARED_WORK) step = all;
     share(p, p->w ? unpacked_piece : large_piece, all, step);
 }
 
