@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.fakes.engine import HELD
 
 from .outcome import Outcome
 from .together import of, together
@@ -15,9 +16,8 @@ from .world import World, same_process
 
 WORDS = 90
 PROMPT = f'[[reason 5]] [[tokens {WORDS}]] [[call look {{"at": "this"}}]]'
-PREFILL = f"[[wait 1]] {PROMPT}"
-# Slow enough that every state can be met.
-SWITCHES = ("--start-seconds", "0.6", "--load-seconds", "0.8", "--rate", "45")
+PREFILL = f"[[wait 0.5]] {PROMPT}"
+SWITCHES = ("--start-seconds", "0.2", "--load-seconds", "0.5", "--rate", "45")
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM)
 SHAPES: dict[str, dict[str, Any]] = {
     "stream": {"stream": True},
@@ -53,6 +53,9 @@ async def met(here: World, model: str, state: str) -> list[asyncio.Task[Outcome]
         await here.ask(model, "are you ready?")
     if state == "idle":
         return []
+    # It stays there until it is hurt, however long it takes to see it.
+    held = here.models / model / HELD
+    held.write_text("decoding" if state == "draining" else state)
     asked = [asyncio.create_task(here.ask(model, prompt, **more)) for more in SHAPES.values()]
     rows = sum(more.get("n", 1) for more in SHAPES.values())
     if state in ("starting", "loading"):
@@ -75,6 +78,7 @@ async def hurt(here: World, model: str) -> Cell:
     engine = await here.engine(model)
     lives = same_process(engine["pid"])
     os.kill(engine["pid"], int(number))
+    (here.models / model / HELD).unlink(missing_ok=True)
     after = dict(zip(SHAPES, await asyncio.gather(*asked), strict=False))
     if not asked:
         await here.until(model, lambda e: e["pid"] != engine["pid"] and e["state"] == "ready")

@@ -103,8 +103,9 @@ class World:
                     continue
                 if process.environ().get(MARK) == str(self.data) and runs(process):
                     found[process.pid] = process, process.ppid()
-        # What an engine has just forked has its command line until it is something else.
-        return [process for process, parent in found.values() if parent not in found]
+        # What an engine has just forked has its command line until it is something else. A look
+        # takes its time: one that was seen early may have made room for one that was seen late.
+        return [one for one, parent in found.values() if parent not in found and runs(one)]
 
     async def watch(self) -> None:
         """Until cancelled: no model ever has two processes."""

@@ -27,6 +27,12 @@ from .script import VOCABULARY, Piece, Script, script, words
 CONTEXT = 4096
 # While a model's folder has a file of this name, its engine dies as with --die-loading.
 BROKEN = "broken"
+# While it has one of this name, the engine stays in the state that it names, once it is there:
+# starting, loading, prefilling, or decoding, where a row has come to its token HELD_AT. Its heart
+# beats on.
+HELD = "held"
+HELD_AT = 20
+HELD_LOOK_S = 0.01
 CAPABILITIES = "text,vision,tool_use,structured_output,embedding"
 
 
@@ -121,6 +127,8 @@ class FakeEngine:
     def load(self) -> None:
         args = self.args
         time.sleep(args.start_seconds)
+        while self.holds("starting"):
+            time.sleep(HELD_LOOK_S)
         started = time.monotonic()
         if args.die_loading or (Path(args.model) / BROKEN).exists():
             print(f"no use: {args.model} is broken", file=sys.stderr, flush=True)
@@ -128,7 +136,12 @@ class FakeEngine:
         if args.fail_load:
             self.end.send(wire.Failed(0, "engine", f"{args.model} has no weights"))
             sys.exit(1)
-        while args.never_ready or args.mute or time.monotonic() - started < args.load_seconds:
+        while (
+            args.never_ready
+            or args.mute
+            or time.monotonic() - started < args.load_seconds
+            or self.holds("loading")
+        ):
             if not args.mute:
                 done = min(int((time.monotonic() - started) * 1000), 999)
                 self.end.send(wire.Progress("loading", done=done, total=1000))
@@ -153,6 +166,8 @@ class FakeEngine:
     def progress(self) -> None:
         self.beat_at = time.monotonic() + self.args.heartbeat
         now = time.monotonic()
+        if self.holds("prefilling"):
+            now = 0.0
         waiting = sum(row.begin_at > now for row in self.rows.values())
         phase = "idle"
         if self.rows:
@@ -254,6 +269,16 @@ class FakeEngine:
             self.end.send(wire.Failed(row.submit.id, "engine", told, traceback="Traceback …"))
             self.rows.pop(row.submit.id, None)
 
+    def holds(self, state: str) -> bool:
+        try:
+            return (Path(self.args.model) / HELD).read_text() == state
+        except OSError:
+            return False
+
+    def held(self) -> bool:
+        there = any(row.done == HELD_AT for row in self.rows.values())
+        return self.holds("prefilling") or (there and self.holds("decoding"))
+
     def step(self) -> None:
         events = []
         now = time.monotonic()
@@ -284,7 +309,9 @@ class FakeEngine:
         while True:
             running = len(self.rows)
             self.take_all(wait=not self.rows)
-            if self.rows:
+            if self.rows and self.held():
+                time.sleep(HELD_LOOK_S)
+            elif self.rows:
                 self.step()
                 # Paced by the clock, not by pauses, so that a slow step is caught up.
                 due = max(due + step_seconds, time.monotonic() - 1.0)

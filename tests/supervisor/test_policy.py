@@ -159,3 +159,15 @@ def test_the_last_suspect_is_named() -> None:
     both = policy.judge([(1, 2), (2, 2), (3, 1)])
     assert both.alone == [1, 2]
     assert both.again == [3]
+
+
+def test_what_keeps_it_from_coming_back_is_named() -> None:
+    """Stopped to be started anew, and then not wanted any more: that is why it is gone."""
+    machine = Machine(state=State.READY, wanted=True)
+    for what in (policy.Stop("its settings changed", 5.0), policy.Start("its settings changed")):
+        machine, _ = advance(machine, what, 1.0)
+    machine, _ = advance(machine, policy.Stop("stop was asked for", 5.0), 2.0)
+    machine, _ = advance(machine, policy.DrainDone(), 3.0)
+    machine, _ = advance(machine, policy.Gone("its process ended by itself"), 4.0)
+    assert (machine.state, machine.wanted) == (State.STOPPED, False)
+    assert machine.cause == "stop was asked for; its process ended by itself"

@@ -205,6 +205,9 @@ def _start(machine: Machine, what: Start | Want, now: float) -> tuple[Machine, l
 
 def _stop(machine: Machine, what: Stop, now: float) -> tuple[Machine, list[Action]]:
     restarting = machine.retry_at is not None
+    if machine.wanted and machine.state in (State.DRAINING, State.STOPPING):
+        # It was to come back. From now on this is why it doesn't.
+        machine = msgspec.structs.replace(machine, cause=what.cause)
     machine = msgspec.structs.replace(machine, wanted=False, retry_at=None)
     match machine.state:
         case State.STOPPED if restarting:
