@@ -80,7 +80,8 @@ class Engine:
         )
         theirs.close()
         self.socket = mine
-        self.socket.settimeout(PATIENCE_S)
+        # While it imports the libraries of a model it says nothing.
+        self.socket.settimeout(2 * PATIENCE_S)
         self._stream = mine.makefile("rb")
         self._ids = itertools.count(1)
         self.answers: dict[int, Answer] = {}
