@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from mlxd.smoke.nonce import Nonces
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 NONCES = Nonces()
 
 

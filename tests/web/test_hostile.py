@@ -8,7 +8,7 @@ from tests.judges.service import Service
 
 from .conftest import sized
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 ROW = "| " + " | ".join(f"cell {n}" for n in range(60)) + " |\n"
 ANSWERS = {

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.desk.papers import Paper
 from tests.judges.service import Service
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_smoke_runs_from_the_page_and_its_report_opens(page: Page, service: Service) -> None:
@@ -17,7 +17,7 @@ def test_smoke_runs_from_the_page_and_its_report_opens(page: Page, service: Serv
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_role("heading", name="Running pilot")).to_be_visible()
     expect(page.locator(".checks li").first).to_be_visible()
-    expect(page.get_by_role("heading", name="Reports")).to_be_visible(timeout=180_000)
+    expect(page.get_by_role("heading", name="Reports")).to_be_visible(timeout=300_000)
     page.get_by_role("button", name="Checks").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(re.compile("PASS 5/5")).first).to_be_visible()
@@ -61,7 +61,7 @@ def test_a_run_is_stopped_and_says_so_and_two_reports_stand_side_by_side(
 
 def _run(service: Service, wanted: dict[str, object]) -> None:
     service.http.post("/proof/run", json=wanted).raise_for_status()
-    service.eventually(lambda: bool(service.http.get("/proof").json()["reports"]), 120)
+    service.eventually(lambda: bool(service.http.get("/proof").json()["reports"]), 300)
 
 
 @pytest.mark.parametrize(

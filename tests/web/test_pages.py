@@ -12,7 +12,7 @@ from tests.judges.service import Service
 
 from .test_hostile import answered_with
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 PAGES = ("chat", "models", "live", "documents", "proof", "doctor")
 EVERYTHING = """# A heading
@@ -104,7 +104,7 @@ def test_a_file_is_added_found_and_removed(page: Page) -> None:
 
 def test_the_doctor_says_what_it_found(page: Page) -> None:
     page.goto("/#/doctor")
-    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=180_000)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=300_000)
     assert page.get_by_text("fine", exact=True).count() >= 3
 
 

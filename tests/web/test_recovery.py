@@ -12,7 +12,7 @@ from tests.judges.service import Service
 
 from .conftest import sized
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 DOCUMENTS = 5_000
 WEIGHTS = 4_000_000
 

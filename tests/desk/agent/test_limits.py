@@ -22,7 +22,7 @@ from mlxd.settings import AgentSettings
 
 from .npm import parsed
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 Talk = Callable[..., Any]
 
 

@@ -9,7 +9,7 @@ from tests.judges.service import Service
 from .npm import parsed, plain, said
 from .test_turns import ask, kept
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 KINDS = {
     "text": "far-says",

@@ -21,7 +21,7 @@ from mlxd.smoke.nonce import Nonces
 from .npm import Client, plain, said
 from .upstream import Upstream
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 NONCES = Nonces()
 Begin = Callable[[], Client]
 
@@ -168,6 +168,13 @@ def test_what_can_not_be_answered_is_one_error_and_an_end(
     held = talk.say("And now?", **model("far-says"))
     assert said(held["messages"][-1]) == "Hello from far."
     same(service, talk, held)
+
+
+def test_a_question_longer_than_the_context_is_one_error_and_an_end(service: Service) -> None:
+    parts = stream(service, ask("word " * 20_000, "too-long-here", model="pilot"))
+    [told] = errors(parts)
+    assert "8192" in told.replace(",", "")
+    assert len(kept(service, "too-long-here")) == 1
 
 
 def test_stop_ends_the_turn_and_keeps_what_was_said(service: Service, client: Begin) -> None:
