@@ -6,7 +6,7 @@ from .pool import BY_NAME, Pool, open_pool
 from .variants import VARIANTS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     """Begins at once with all that the chosen tests will ask for."""
     chosen = [

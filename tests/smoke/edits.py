@@ -12,6 +12,7 @@ from .mutant import edited
 # Longer than a busy machine stands still, and shorter than the pause of this check.
 IDLE_S, PAUSE_S = 4.0, 5.0
 GOOD_ANSWERS = 60
+AWAKE_ANSWERS = 200
 BUSY_EVERY = 7
 
 
@@ -262,7 +263,8 @@ class _Gone(Edit):
 )
 class _Asleep(Edit):
     def refuse(self, fake: Fake) -> tuple[int, str] | None:
-        paused = time.monotonic() - fake.heard_at > IDLE_S
+        # At its start a busy machine pauses too; the check of a pause is one of the last.
+        paused = fake.answers > AWAKE_ANSWERS and time.monotonic() - fake.heard_at > IDLE_S
         fake.heard_at = time.monotonic()
         return (500, "the engine is being loaded") if paused else None
 

@@ -10,7 +10,7 @@ from .fake import Twist
 
 # Of one answer: for mutants that answer, and for those that never do.
 TIMEOUT_S = 30.0
-SHORT_TIMEOUT_S = 1.5
+SHORT_TIMEOUT_S = 3.0
 # What a server that is busy for a moment may take, before it has slowed down for good.
 PATIENCE_S = 20.0
 

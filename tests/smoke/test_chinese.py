@@ -25,7 +25,7 @@ SOME = (
     "cached-over-prompt", "answers-swapped", "gone-after-sixty",
 )  # fmt: skip
 # What these servers, and Python's readers of JSON, say in English themselves.
-RAW = ("too many requests", "out of memory", "there is no model", "codec can")
+RAW = ("too many requests", "out of memory", "there is no model", "codec can", "Expecting property")
 ROOM = Path(mlxd.smoke.__file__).parent
 # Where a text stands in a call that it is for the report.
 _SAYS = {"Fault": 1, "FaultyExchange": 1, "Skip": 0, "_Over": 0, "stop": 0, "_complain": 0}
