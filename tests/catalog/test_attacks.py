@@ -338,7 +338,7 @@ def test_ten_thousand_files(
     assert last["state"] == "done", last
     assert last["files_done"] == last["files_total"] > 10_200
     # Once a second, and when a part of it has come: not for each file.
-    assert len(written) <= time.monotonic() - began + 4
+    assert len(written) <= time.monotonic() - began + 6
     assert compared < 10_000
     again = pulled(hub)
     assert "here already" in again["message"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bench.models import SHAPES, write_model
 
-PATIENCE_S = 100.0
+PATIENCE_S = 250.0
 
 
 class Examined:

@@ -66,7 +66,7 @@ def test_nothing_of_it_outlives_the_service(tmp_path: Path) -> None:
     made.eventually(lambda: len(beneath(gateway)) > 2)
     children = beneath(gateway)
     made.process.kill()
-    made.process.wait(10)
+    made.process.wait(60)
     still = left(children)
     asking.join(20)
     made.http.close()

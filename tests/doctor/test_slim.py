@@ -45,7 +45,7 @@ def shell(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
     )
     assert made.returncode == 0, f"{commands}\n{made.stdout}\n{made.stderr}"
     return made.stdout
@@ -314,7 +314,7 @@ def test_a_machine_that_cannot_reach_itself_is_mended(environment: dict[str, str
 
     def run(script: str) -> str:
         made = subprocess.run(
-            [*alone, script], env=environment, capture_output=True, text=True, timeout=60
+            [*alone, script], env=environment, capture_output=True, text=True, timeout=250
         )
         return made.stdout
 
@@ -336,7 +336,7 @@ def on_a_file_system(options: str, script: str, environment: Mapping[str, str]) 
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this machine lets nobody mount anything in a namespace")
     made = subprocess.run(
-        [*alone, f"{mounting}\n{script}"], env=seen, capture_output=True, text=True, timeout=100
+        [*alone, f"{mounting}\n{script}"], env=seen, capture_output=True, text=True, timeout=250
     )
     return made.stdout
 
@@ -380,7 +380,7 @@ def test_a_terminal_without_such_characters_gets_an_answer(environment: dict[str
         env={**environment, "PYTHONIOENCODING": "ascii"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
     )
     assert made.returncode == 0, made.stderr
     assert "port-taken" in made.stdout
@@ -407,7 +407,7 @@ def test_a_data_folder_of_somebody_else_is_named(home: Path, environment: dict[s
         made = subprocess.run(
             [*alone, sys.executable, "-m", "mlxd", "doctor", "--json", "--skip",
              "bundled,blas,products,compiler,device"],
-            env=environment, capture_output=True, text=True, timeout=100,
+            env=environment, capture_output=True, text=True, timeout=250,
         )  # fmt: skip
         found = {one["name"]: one for one in json.loads(made.stdout)["checks"]}
     finally:

@@ -165,7 +165,7 @@ def test_a_model_that_cannot_even_warm_up_is_not_served(models: Path, tmp_path: 
         env={**_environment(tmp_path), **faults(fault)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
     )
     assert made.returncode == 4, made.stdout + made.stderr
     assert "these weights are cursed" in made.stdout

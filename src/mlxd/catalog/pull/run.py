@@ -240,7 +240,8 @@ class Pull:
                 raise min(errors, key=lambda error: isinstance(error, _Stopped))
             if self._stop.is_set():
                 raise _Stopped
-            self._write(kept)
+            if left:
+                self._write(kept)
 
     def _write(self, kept: record.Record) -> None:
         with self._changes:
