@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import psutil
 
-PATIENCE_S = 60.0
+# For what always comes; a machine that has nothing else to do needs a tenth of it or less.
+PATIENCE_S = 120.0
 POLL_S = 0.01
 # What a service started has to be gone this long after it was killed.
 ORPHAN_S = 2.0

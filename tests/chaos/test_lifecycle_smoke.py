@@ -36,6 +36,7 @@ def run(given: str, *scenes: str) -> Report:
 
 
 def test_a_server_that_does_it_right_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    others = beneath(os.getpid(), "--fd")
     # Not those that hurt the process with the most memory: a fake engine holds no model.
     safe = [name for name in SCENES if name not in ("crash-stream", "stall-stream")]
     report = run(shlex.join(command(tmp_path, *SLOW)), *safe)
@@ -50,7 +51,7 @@ def test_a_server_that_does_it_right_passes_and_leaves_nothing(tmp_path: Path) -
     for _, render in RENDER.values():
         assert "lifecycle" in render(report, "en").lower()
         assert render(report, "zh")
-    assert beneath(os.getpid(), "--fd") == []
+    assert set(beneath(os.getpid(), "--fd")) <= set(others)
 
 
 def test_the_real_service_goes_on_with_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
