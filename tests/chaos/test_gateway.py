@@ -12,7 +12,7 @@ from tests.processes import ORPHAN_S, PATIENCE_S, soon_left, stands_still
 
 from mlxd.supervisor import ledger
 
-from .world import World, opened, same_process, world
+from .world import World, held, opened, same_process, world
 
 # A state that lasts, for each engine; the gateway's death meets all of them at once.
 STATES = {
@@ -47,10 +47,13 @@ async def everywhere(here: World) -> list[asyncio.Task[object]]:
 
 async def test_killed_it_takes_its_engines_along_from_every_state(tmp_path: Path) -> None:
     async with world(tmp_path, [*STATES], *SLOW_START) as here:
-        asked = await everywhere(here)
-        engines = here.engines()
-        assert len(engines) == len(STATES)
-        here.kill()
+        for name in ("loading", "starting"):
+            await here.until(name, lambda e: e["state"] == "ready")
+        with held(here, "loading", "loading"), held(here, "starting", "starting"):
+            asked = await everywhere(here)
+            engines = here.engines()
+            assert len(engines) == len(STATES)
+            here.kill()
         # Nothing else is waited for: the limit is the promise.
         assert await soon_left(engines, ORPHAN_S) == []
         for outcome in await asyncio.gather(*asked):

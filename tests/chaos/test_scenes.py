@@ -12,7 +12,7 @@ import pytest
 
 from .outcome import Outcome
 from .together import Scene, of, together
-from .world import World, same_process
+from .world import World, held, same_process
 
 WORDS = "".join(f"w{i} " for i in range(40))
 # At least, by the clock of `tests.chaos.gateway`; jitter only adds to it.
@@ -106,12 +106,13 @@ async def suspects_that_wait_for_their_turn_are_owed_an_answer_too(here: World, 
     """Though nothing needs their model any more."""
     await here.assign("reasoning", model)
     asked = [asyncio.create_task(here.ask(model, "[[tokens 40]]", stream=True)) for _ in range(3)]
-    for _ in range(2):
-        engine = await here.until(model, lambda e: e["running"] == 3 and e["state"] == "ready")
-        os.kill(engine["pid"], signal.SIGKILL)
-        await here.until(model, lambda e, pid=engine["pid"]: e["pid"] != pid)
-    await here.until(model, lambda e: (e["running"], e["waiting"]) == (1, 2))
-    await here.assign("reasoning", None)
+    with held(here, model, "decoding"):
+        for _ in range(2):
+            engine = await here.until(model, lambda e: e["running"] == 3 and e["state"] == "ready")
+            os.kill(engine["pid"], signal.SIGKILL)
+            await here.until(model, lambda e, pid=engine["pid"]: e["pid"] != pid)
+        await here.until(model, lambda e: (e["running"], e["waiting"]) == (1, 2))
+        await here.assign("reasoning", None)
     assert [outcome.text for outcome in await asyncio.gather(*asked)] == [WORDS] * 3
     await here.until(model, lambda e: e["state"] == "stopped")
 
@@ -119,11 +120,12 @@ async def suspects_that_wait_for_their_turn_are_owed_an_answer_too(here: World, 
 @scene
 async def leaving_while_it_loads(here: World, model: str) -> None:
     await stopped(here, model)
-    asked = [asyncio.create_task(here.ask(model, "hello", stream=s)) for s in (True, False)]
-    stays = asyncio.create_task(here.ask(model, "I stay"))
-    await here.until(model, lambda e: e["state"] == "loading" and e["waiting"] == 3)
-    for one in asked:
-        one.cancel()
+    with held(here, model, "loading"):
+        asked = [asyncio.create_task(here.ask(model, "hello", stream=s)) for s in (True, False)]
+        stays = asyncio.create_task(here.ask(model, "I stay"))
+        await here.until(model, lambda e: e["state"] == "loading" and e["waiting"] == 3)
+        for one in asked:
+            one.cancel()
     assert (await stays).text == "I stay"
     await here.until(model, lambda e: (e["running"], e["waiting"]) == (0, 0))
     await here.until(model, lambda e: e["progress"]["running"] == 0)
@@ -132,10 +134,11 @@ async def leaving_while_it_loads(here: World, model: str) -> None:
 @scene
 async def everybody_leaves_while_it_loads(here: World, model: str) -> None:
     await stopped(here, model)
-    asked = [asyncio.create_task(here.ask(model, f"{i}")) for i in range(5)]
-    await here.until(model, lambda e: e["state"] == "loading" and e["waiting"] == 5)
-    for one in asked:
-        one.cancel()
+    with held(here, model, "loading"):
+        asked = [asyncio.create_task(here.ask(model, f"{i}")) for i in range(5)]
+        await here.until(model, lambda e: e["state"] == "loading" and e["waiting"] == 5)
+        for one in asked:
+            one.cancel()
     await here.until(model, lambda e: (e["state"], e["waiting"]) == ("ready", 0))
     assert (await here.ask(model, "and now?")).text == "and now?"
 
@@ -145,7 +148,8 @@ async def a_poisonous_request_is_named_and_the_others_live(here: World, model: s
     others = [
         asyncio.create_task(here.ask(model, "[[tokens 40]]", stream=bool(i % 2))) for i in range(4)
     ]
-    await here.until(model, lambda e: e["running"] == 4)
+    with held(here, model, "decoding"):
+        await here.until(model, lambda e: e["running"] == 4)
     poison = [here.ask(model, "[[tokens 30]] [[die 3]]", stream=s) for s in (True, False)]
     for outcome in await asyncio.gather(*poison):
         assert outcome.kind == "refused"
@@ -158,18 +162,20 @@ async def a_poisonous_request_is_named_and_the_others_live(here: World, model: s
 async def one_engine_after_the_other_dies_under_an_answer(here: World, model: str) -> None:
     """Two that share the blame for nothing: each is lost to a signal from outside."""
     asked = [asyncio.create_task(here.ask(model, "[[tokens 40]]", stream=True)) for _ in range(3)]
-    for _ in range(2):
-        engine = await here.until(model, lambda e: e["running"] and e["state"] == "ready")
-        os.kill(engine["pid"], signal.SIGKILL)
-        await here.until(model, lambda e, pid=engine["pid"]: e["pid"] != pid)
+    with held(here, model, "decoding"):
+        for _ in range(2):
+            engine = await here.until(model, lambda e: e["running"] and e["state"] == "ready")
+            os.kill(engine["pid"], signal.SIGKILL)
+            await here.until(model, lambda e, pid=engine["pid"]: e["pid"] != pid)
     assert [outcome.text for outcome in await asyncio.gather(*asked)] == [WORDS] * 3
 
 
 @scene
 async def reloaded_and_restarted_under_a_stream(here: World, model: str) -> None:
     asked = [asyncio.create_task(here.ask(model, "[[tokens 40]]", stream=s)) for s in (True, False)]
-    engine = await here.until(model, lambda e: e["running"] == 2)
-    await here.control(model, "restart")
+    with held(here, model, "decoding"):
+        engine = await here.until(model, lambda e: e["running"] == 2)
+        await here.control(model, "restart")
     late = await here.ask(model, "late")
     assert late.text == "late"
     assert [outcome.text for outcome in await asyncio.gather(*asked)] == [WORDS] * 2
@@ -181,7 +187,8 @@ async def reloaded_and_restarted_under_a_stream(here: World, model: str) -> None
 async def a_request_that_hangs_its_engine(here: World, model: str) -> None:
     """The heart stops with the work, though its channel stays open."""
     other = asyncio.create_task(here.ask(model, "[[tokens 40]]", stream=True))
-    await here.until(model, lambda e: e["running"] == 1)
+    with held(here, model, "decoding"):
+        await here.until(model, lambda e: e["running"] == 1)
     outcome: Outcome = await here.ask(model, "[[tokens 9]] [[hang 4]]", stream=True)
     assert outcome.kind == "refused"
     assert "no sign of life" in outcome.told

@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.fakes.engine import HELD
 from tests.processes import ORPHAN_S, PATIENCE_S, end, runs, soon_left, words
 from tests.supervisor.harness import ROOT, fake, write_model
 
@@ -182,6 +183,17 @@ async def opened(made: World) -> AsyncIterator[World]:
         made.client.close()
         made.kill()
         end(made.engines())
+
+
+@contextlib.contextmanager
+def held(here: World, model: str, state: str) -> Iterator[None]:
+    """Its engine stays in this state meanwhile, however long it takes to see it there."""
+    file = here.models / model / HELD
+    file.write_text(state)
+    try:
+        yield
+    finally:
+        file.unlink()
 
 
 def _of(line: Sequence[str], option: str) -> str:
