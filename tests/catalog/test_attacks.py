@@ -317,7 +317,7 @@ def test_ten_thousand_files(
     here, not in counting, not in writing down."""
     files = {p.name: p.read_bytes() for p in small(tmp_path).iterdir() if p.is_file()}
     many = {f"parts/{number}.json": b"{}" for number in range(10_000)}
-    some = {f"own/{number}.json": b"%d" % number for number in range(200)}
+    some = {f"own/{number}.json": b"%d" % number for number in range(60)}
     hub.add(NAME, {**files, **many, **some})
     written: list[int] = []
     kept = record.write
@@ -336,7 +336,7 @@ def test_ten_thousand_files(
     began = time.monotonic()
     last = pulled(hub)
     assert last["state"] == "done", last
-    assert last["files_done"] == last["files_total"] > 10_200
+    assert last["files_done"] == last["files_total"] > 10_060
     # Once a second, and when a part of it has come: not for each file.
     assert len(written) <= time.monotonic() - began + 6
     assert compared < 10_000
