@@ -312,9 +312,9 @@ class Stepper:
 
     @property
     def _streaming(self) -> bool:
-        """Whether rows are running that the next prompt must not hold up: while a chat begins,
-        background rows wait for it."""
-        return bool(self.batch.rows) and not self._chat_begins
+        """Whether somebody looks on as rows go on: background rows can be held up, and go the
+        faster together the sooner the next ones join them."""
+        return any(not r.job.batch_class for r in self.batch.rows)
 
     @property
     def _chat_begins(self) -> bool:
