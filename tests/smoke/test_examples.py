@@ -8,12 +8,14 @@ import textwrap
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
 import yaml
 
 from .fake import serving
 
 PAGE = Path(__file__).parents[2] / "docs" / "how" / "smoke.md"
-LIMIT_S = 100
+LIMIT_S = 300
+pytestmark = pytest.mark.timeout(3 * LIMIT_S)
 # What the scripted model can't read unless the tests tell it.
 PRINTED = {"vision.code"}
 
