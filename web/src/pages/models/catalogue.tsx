@@ -43,11 +43,18 @@ export function CatalogueList({ catalogue }: { catalogue: Catalogue }) {
   const { value, fault, again } = catalogue;
   const begun = useGet<Download[]>("/models/pull");
   const [filter, setFilter] = useState("");
+  // What ended since that list came: a row drawn anew must not begin it again.
+  const [over, setOver] = useState<ReadonlySet<string>>(new Set());
+  const changed = (id: string) => {
+    setOver((before) => new Set(before).add(id));
+    again();
+  };
   const wanted = filter.trim().toLowerCase();
   const rows = (value?.models ?? []).filter((one) =>
     [one.id, ...one.aliases, ...one.capabilities].some((text) => text.toLowerCase().includes(wanted)),
   );
-  const running = new Set((begun.value ?? []).filter((one) => !ENDED.includes(one.state)).map((one) => one.model));
+  const unended = (begun.value ?? []).filter((one) => !ENDED.includes(one.state) && !over.has(one.model));
+  const running = new Set(unended.map((one) => one.model));
   const unlisted = wanted.includes("/") && !rows.some((one) => one.id.toLowerCase() === wanted);
   return (
     <section className="card" aria-label={words.models.catalogue}>
@@ -63,14 +70,14 @@ export function CatalogueList({ catalogue }: { catalogue: Catalogue }) {
       <FaultBox fault={fault} />
       <ul className="shelf">
         {rows.slice(0, SHOWN_ROWS).map((one) => (
-          <ShelfRow key={one.path ?? one.id} row={one} running={running.has(one.id)} onChange={again} />
+          <ShelfRow key={one.path ?? one.id} row={one} running={running.has(one.id)} onChange={() => changed(one.id)} />
         ))}
         {unlisted && (
           <ShelfRow
             key={filter}
             row={{ ...UNLISTED, id: filter.trim() }}
             running={running.has(filter.trim())}
-            onChange={again}
+            onChange={() => changed(filter.trim())}
           />
         )}
       </ul>
