@@ -92,7 +92,8 @@ def test_it_answers_without_a_compiler_and_with_nothing_cached(
     alone = Service([models / "tiny", models / "tiny-vl"], tmp_path / "home", bare)
     try:
         for name in ("tiny", "tiny-vl"):
-            for more in ({}, {"temperature": 1, "top_p": 0.5, "seed": 1}, {"repetition_penalty": 1.2}):
+            sampled = {"temperature": 1, "top_p": 0.5, "seed": 1}
+            for more in ({}, sampled, {"repetition_penalty": 1.2}):
                 answer = alone.chat(name, HELLO, **more)
                 assert answered(answer)["choices"][0]["message"]["content"]
         alone.unhurt()
