@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from tests.cli.service import Service
 
-KEY = "sk-of-the-farm-42"
+KEY = "sk-elsewhere-42"
 BODY = {
     "messages": [{"role": "user", "content": "只输出 OK"}],
     "temperature": 0,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.models import SHAPES, write_model
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -15,6 +14,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from tests.endless import write_endless
 from tests.fakes.hub import FakeHub, running
 from tests.judges.service import Service
 
@@ -34,7 +34,7 @@ def hub() -> Iterator[FakeHub]:
 def service(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[Service]:
     """`pilot` answers; `endless`, of random weights, says nothing and does not stop."""
     models = tmp_path_factory.mktemp("models")
-    write_model(models / "endless", SHAPES["tiny"])
+    write_endless(models / "endless")
     home = tmp_path_factory.mktemp("home")
     environment = {
         "HF_ENDPOINT": hub.url,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bench.models import SHAPES, write_model
+from tests.endless import write_endless
 from tests.judges.service import Service
 
 from .npm import Client
@@ -46,7 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Ite
     """`pilot` answers; `endless`, of random weights, does not stop; the far ones do as they are
     called."""
     models = tmp_path_factory.mktemp("models")
-    write_model(models / "endless", SHAPES["tiny"])
+    write_endless(models / "endless")
     config = tmp_path_factory.getbasetemp() / "mcp.json"
     config.write_text(json.dumps(NO_SERVERS))
     environment = {
