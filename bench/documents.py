@@ -76,7 +76,7 @@ def until_read(service: Service) -> None:
         counts = service.get("/jobs", limit=1)["counts"]
         if not any(counts.get(state) for state in ("queued", "running", "waiting")):
             return
-        time.sleep(0.1)
+        time.sleep(0.1)  # a tenth of a second among a minute; asking more often would cost the desk
 
 
 def intake(folder: Path) -> Found:
@@ -200,7 +200,7 @@ def chat(folder: Path) -> Found:
         data = paper.bytes()
         service.add(*((f"{i}.pdf", data + b"%%" + bytes([65 + i])) for i in range(4)))
         while not service.get("/status")["engines"]["pilot"]["running"]:
-            time.sleep(0.02)
+            time.sleep(0.02)  # well before the first of the pictures has been looked at
         busy = [first_token(service) for _ in range(CHATS)]
         counts = service.get("/jobs", limit=1)["counts"]
         assert counts.get("running"), f"the documents were read too soon: {counts}"

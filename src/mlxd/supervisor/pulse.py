@@ -15,7 +15,7 @@ IDLE_LIMIT_S = 10.0
 # a neighbour may take the cores for a while.
 STEP_FACTOR = 4.0
 STEP_FLOOR_S = 15.0
-# Pictures are looked at in one piece. The slowest seen: two busy cores without any accelerator,
+# Most towers look at a picture in one piece. The slowest seen: two busy cores without accelerator,
 # which took 15 s for 430,000 pixels in a model of 18 million parameters.
 SLOWEST_PIXELS_PER_S = 5e3
 # Before any step was seen: 2 operations a parameter and token, one chunk of this many tokens, at
