@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 HISTORY = 32
 # How long a client should wait before it asks for a model again whose engine failed for good.
 FAILED_RETRY_S = 60.0
+# After a fault of our own, so that one which comes again at once does not take the processor.
+FAULT_PAUSE_S = 0.5
 
 Spawn = Callable[[], Process]
 
@@ -147,6 +149,9 @@ class Slot:
         self._wish(policy.Start(cause))
 
     def _wish(self, what: policy.Want | policy.Start) -> None:
+        if self._closing:
+            # Whoever wished it, the next engine would have nobody left to look after it.
+            return
         self.intended = True
         self.resting = False
         self._wishes += 1
@@ -216,6 +221,7 @@ class Slot:
         # What is queued before it must be seen first, or a start could still follow the look.
         while self.machine.state not in (State.STOPPED, State.FAILED) or not self._inbox.empty():
             await self._changed.wait()
+        self.book.fail_all(error)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -354,7 +360,21 @@ class Slot:
                     what = await self._inbox.get()
             except TimeoutError:
                 what = self._look(wake)
-            self._apply(what)
+            try:
+                self._apply(what)
+            except Exception:
+                log.exception("engine %s: %s could not be handled", self.entry.id, what)
+                self._recover()
+                await asyncio.sleep(FAULT_PAUSE_S)
+
+    def _recover(self) -> None:
+        """From a fault of our own: nobody waits for ever because of it, and the next input finds
+        a state that is true."""
+        if self._life is None and self.machine.state in policy.ALIVE:
+            gone = policy.Gone("its end could not be handled; see gateway.log", lasting=True)
+            self.machine, _ = policy.advance(self.machine, gone, time.monotonic())
+        self.book.fail_all(self._failure())
+        self._wake_those_who_wait()
 
     def _wake_at(self) -> float | None:
         times = [policy.wake_at(self.machine)]
@@ -420,7 +440,7 @@ class Slot:
         elif machine.state is State.FAILED:
             self.book.fail_all(self._failure())
         elif machine.state is State.STOPPED and not machine.wanted and machine.retry_at is None:
-            if self._wishes or self.awaited:
+            if (self._wishes or self.awaited) and not self._closing:
                 # Requests that came after the stop; their wish to start is in the inbox, or comes
                 # when there is room.
                 return

@@ -19,6 +19,7 @@ from . import assignments, confirm, launch, metrics
 from .assignments import CAPABILITIES, Assignments
 from .contract import (
     Elsewhere,
+    EngineUnavailable,
     ModelCard,
     NotCapable,
     Stream,
@@ -85,6 +86,7 @@ class Supervisor:
         )
         self._certificates = certificate.Certificates(settings.data_dir)
         self._dice = random.SystemRandom()
+        self._closing = False
 
     async def __aenter__(self) -> "Supervisor":
         self._record.begin()
@@ -98,6 +100,7 @@ class Supervisor:
 
     async def close(self, drain_s: float | None = None) -> None:
         """Everything ends; returns when no process of ours is left."""
+        self._closing = True
         await self._house.close()
         await self.pulls.close()
         await self._lifecycle.close()
@@ -349,6 +352,8 @@ class Supervisor:
     def slot(self, entry: ModelEntry) -> Slot:
         """The one slot of this model, made when it is first asked for."""
         if entry.id not in self._slots:
+            if self._closing:
+                raise EngineUnavailable("The service is stopping.")
             chosen = self._settings_of(entry) or ModelSettings(name=entry.id)
             self._slots[entry.id] = Slot(
                 entry,
