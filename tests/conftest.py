@@ -3,8 +3,11 @@
 import pytest
 from hypothesis import settings
 
-# A busy machine makes any example slow; how fast things are is the bench's question.
-settings.register_profile("patient", deadline=None)
+# A busy machine makes any example slow; how fast things are is the bench's question. Everybody runs
+# the same examples, so that what fails can be told from what changed; others are looked for with
+# `pytest --hypothesis-profile searching`.
+settings.register_profile("patient", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None)
 settings.load_profile("patient")
 
 
