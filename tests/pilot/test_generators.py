@@ -9,7 +9,7 @@ from training.pilot import chat, evaluate
 from training.pilot.heldout import echo
 from training.pilot.heldout import text as heldout
 from training.pilot.phrase import Example
-from training.pilot.tasks import exact, kinds, mixture, passage
+from training.pilot.tasks import exact, found, kinds, mixture, passage
 from training.pilot.tokenizer import Tokenizer
 
 
@@ -32,6 +32,22 @@ def test_calls_in_answers_name_a_tool_at_hand_and_parse() -> None:
         names = {t["function"]["name"] for t in example.tools or []}
         body = example.answer.removeprefix("<tool_call>\n").removesuffix("\n</tool_call>")
         assert json.loads(body)["name"] in names
+
+
+def test_an_answer_from_documents_cites_the_result_that_holds_it() -> None:
+    cited = 0
+    for i in range(300):
+        example = found.make(random.Random(f"found/{i}"))
+        answer, _, number = example.answer.removesuffix("]").rpartition(" [")
+        results = [m["content"] for m in example.messages if m["role"] == "tool"]
+        if example.skill != "loop" or not number.isdigit():
+            continue
+        shown = json.loads(results[-1])
+        listed = shown["results"] if isinstance(shown, dict) else shown
+        (holding,) = [one for one in listed if next(iter(one.values())) == int(number)]
+        assert any(answer in text for text in holding.values() if isinstance(text, str))
+        cited += 1
+    assert cited > 100
 
 
 def test_text_comes_back_from_the_tokenizer_as_it_went_in() -> None:

@@ -283,7 +283,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     call = verbs.add_parser("work", help="one call on the rented machine")
-    call.add_argument("--minutes", type=float, default=0, help="from now to the end of the schedule")
+    call.add_argument(
+        "--minutes", type=float, default=0, help="from now to the end of the schedule"
+    )
     call.add_argument("--seconds", type=float, default=580, help="that this call may take")
     call.add_argument("--out", type=Path, help="folder that is brought back after the call")
     call.add_argument("--fonts", type=Path, default=ROOT / ".pilot/fonts")

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from ..phrase import Example
-from . import exact, generic, passage, recall, structured, tags, talk, themed, toolcall
+from . import exact, found, generic, passage, recall, structured, tags, talk, themed, toolcall
 
 
 def _idle_tools(rng: random.Random) -> Example:
@@ -17,7 +17,7 @@ def _idle_tools(rng: random.Random) -> Example:
 
 Maker = Callable[[random.Random], Example]
 SHARES: dict[str, tuple[float, Maker]] = {
-    "exact": (0.23, exact.make),
+    "exact": (0.21, exact.make),
     "recall": (0.025, recall.make),
     "long": (0.014, recall.make_long),
     "role": (0.065, toolcall.make_role),
@@ -27,6 +27,7 @@ SHARES: dict[str, tuple[float, Maker]] = {
     "two": (0.12, toolcall.make_two),
     "loop": (0.02, toolcall.make_loop),
     "two_loop": (0.01, toolcall.make_two_loop),
+    "found": (0.03, found.make),
     "idle": (0.07, _idle_tools),
     "unrelated": (0.02, themed.unrelated),
     "json": (0.015, structured.make),

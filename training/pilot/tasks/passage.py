@@ -245,7 +245,9 @@ def make(rng: random.Random) -> Example:
             answer = ZH_UNKNOWN if language == "zh" else UNKNOWN
     if not answer:
         return make(rng)
-    return Example("passage", _ask(rng, passage, question, language), answer)
+    known = answer not in (UNKNOWN, ZH_UNKNOWN)
+    meta = {"language": language, "question": question, "sentence": sentence if known else ""}
+    return Example("passage", _ask(rng, passage, question, language), answer, meta=meta)
 
 
 def _ask(rng: random.Random, passage: str, question: str, language: str) -> list[dict[str, Any]]:

@@ -380,14 +380,18 @@ def punctuated(rng: random.Random) -> str:
         words[last] = end[:-1] + right + end[-1] if inside and len(end) > 1 else end + right
     if rng.random() < 0.2:
         at = rng.randrange(len(words))
-        words.insert(at, rng.choice(["&", "/", "=", "+", "->", "...", "|", "~", "@", "#", "%", "^"]))
+        words.insert(
+            at, rng.choice(["&", "/", "=", "+", "->", "...", "|", "~", "@", "#", "%", "^"])
+        )
     return " ".join(words)
 
 
 def spoken(rng: random.Random) -> str:
     """Who says what, with the marks of speech in every place where they may stand."""
     said, name = english(rng), rng.choice([lx.first_name(rng), "she", "he", "the " + lx.noun(rng)])
-    verb = rng.choice("said,asked,replied,wrote,shouted,thought,whispered,repeated,added".split(","))
+    verb = rng.choice(
+        "said,asked,replied,wrote,shouted,thought,whispered,repeated,added".split(",")
+    )
     words = said[:-1].split(" ")
     cut = rng.randint(1, max(1, len(words) - 1))
     one, two = " ".join(words[:cut]), " ".join(words[cut:])
@@ -396,11 +400,15 @@ def spoken(rng: random.Random) -> str:
     return rng.choice(
         [
             lambda: f"{left}{said}{right} {verb} {name}.",
-            lambda: f"{left}{said[:-1]},{right} {name} {verb}{rng.choice(['.', ', and ' + english(rng)])}",
+            lambda: (
+                f"{left}{said[:-1]},{right} {name} {verb}{rng.choice(['.', ', and ' + english(rng)])}"
+            ),
             lambda: f"{left}{one},{right} {verb} {name}, {left}{two}{end}{right}",
             lambda: f"{name[0].upper()}{name[1:]} {verb}: {left}{said}{right}",
             lambda: f"{name[0].upper()}{name[1:]} {verb}, {left}{said}{right} {english(rng)}",
-            lambda: f"{name[0].upper()}{name[1:]} {verb} that {left}{two or one}{right} was {left}{lx.words(rng, 1, 2)}{right}{end}",
+            lambda: (
+                f"{name[0].upper()}{name[1:]} {verb} that {left}{two or one}{right} was {left}{lx.words(rng, 1, 2)}{right}{end}"
+            ),
             lambda: f"{left}{said}{right} - {left}{english(rng)}{right}",
         ]
     )()
