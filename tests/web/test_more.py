@@ -121,6 +121,31 @@ def test_pilot_is_not_removed(service: Service) -> None:
     assert service.http.delete("/models/catalogue/nobody").status_code == 404
 
 
+def test_a_pdf_is_uploaded_and_what_pilot_says_of_it_leads_to_its_page(page: Page) -> None:
+    paper = Paper().text("The ferry to Quellmar leaves at nine.").page()
+    paper.text("The harbour of Quellmar was dug in 1874.")
+    page.goto("/#/documents")
+    file = {"name": "quellmar.pdf", "mimeType": "application/pdf", "buffer": paper.bytes()}
+    page.set_input_files("input[type=file]", files=[file])
+    job = page.get_by_label("Jobs").get_by_role("listitem").filter(has_text="quellmar.pdf")
+    expect(job.first.get_by_text("done")).to_be_visible()
+    page.goto("/#/chat")
+    page.get_by_role("button", name="Sampling").click()
+    page.get_by_label("temperature").fill("0")
+    box = page.get_by_label("Message", exact=True)
+    box.fill("Please search the documents: harbour Quellmar")
+    box.press("Enter")
+    answer = page.get_by_role("article", name="Model")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(answer.get_by_text("search_documents")).to_be_visible()
+    answer.get_by_role("button", name="[1] quellmar.pdf, page 2").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("img", name="page 2")).to_be_visible()
+    expect(dialog.locator(".page-mark")).to_be_visible()
+    expect(dialog).to_contain_text("dug in 1874")
+    page.keyboard.press("Escape")
+
+
 @pytest.fixture
 def cited(page: Page, service: Service) -> Page:
     """An answer as the agent's search makes it, about a document that is really there."""
