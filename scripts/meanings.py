@@ -187,7 +187,7 @@ PATHS = {
     "/v1/embeddings": "A vector for each input, from an embedding model.",
     "/v1/models": "The models that are served, with aliases, capabilities, context and state, "
     "and `certificate`: what smoke has proved of each, and why that is stale.",
-    "/v1/models/{model_id}": "One of them. A folder or a hub id may stand there as it is.",
+    "/v1/models/{model_id}": "One of them, by any name that `model` may have; a folder or a hub id as it is.",
     "/health": "200 while the gateway lives. Needs no token.",
     "/ready": "200 when a model can answer now, else 503 with `retry-after`. Needs no token.",
     "/status": "Whether a model can answer, what is wrong with the machine (a disk without "
@@ -267,15 +267,16 @@ PARAMETERS = {
     "presence_penalty": "Subtracted once it was generated.",
     "repetition_penalty": "Divides positive scores, multiplies negative ones of tokens in prompt "
     "or answer. 1: off. An extension.",
-    "logit_bias": "Added to scores, by token id.",
+    "logit_bias": "Added to scores, by token id; an id that the model lacks is refused.",
     "seed": "The same request with the same seed gets the same tokens on the same device, alone or "
     "in a batch. None: a new one each time.",
     "stop": "Texts at which the answer ends; they are not part of it. Also found across tokens. "
     "Not looked for in reasoning and in the arguments of calls.",
     "n": "So many answers, each with a seed derived from the first one's.",
     "stream": "Server-sent events as the answer is made.",
-    "stream_options": "Only with `stream`. `include_usage`: the last chunk has the usage.",
-    "user": "Accepted, without effect.",
+    "stream_options": "Only with `stream`. `include_usage`: the last chunk has the usage. "
+    "`include_obfuscation` is refused when true.",
+    "user": "Accepted, without effect: a label for whoever reads it.",
     "service_tier": "`flex`: batch priority, after interactive requests. Anything else: "
     "interactive.",
     "response_format": "What the answer must look like, enforced token by token. `regex` and "
@@ -297,11 +298,11 @@ PARAMETERS = {
     "set `enable_thinking` to false.",
     "modalities": "Accepted as long as it does not ask for audio.",
     "verbosity": "Only `medium`; anything else is refused.",
-    "metadata": "Accepted, without effect.",
-    "store": "Accepted, without effect: nothing is stored.",
-    "safety_identifier": "Accepted, without effect.",
+    "metadata": "Refused when not empty: it belongs to answers that are stored.",
+    "store": "Refused when true: nothing is stored.",
+    "safety_identifier": "Accepted, without effect: a label for whoever reads it.",
     "prompt_cache_key": "Accepted, without effect: the prefix cache needs no key.",
-    "prompt_cache_retention": "Accepted, without effect.",
+    "prompt_cache_retention": "Refused unless it is `in_memory`.",
     "audio": "Refused: no audio output.",
     "prediction": "Refused: no predicted outputs.",
     "web_search_options": "Refused: no web search.",

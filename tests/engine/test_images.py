@@ -144,3 +144,15 @@ def test_grey_of_any_depth_is_the_same_grey(
     wanted = (np.linspace(0, 255, 64 * 64)).reshape(64, 64)
     assert seen.mode == "RGB"
     assert np.abs(np.asarray(seen)[..., 0] - wanted).max() <= 1
+
+
+def test_little_detail_is_a_smaller_picture_and_not_the_same(vision_model: Path) -> None:
+    mine = reader(vision_model)
+    whole, small = part(1600, 800), part(700, 500)
+    asked = [ImagePart(one.data, one.where, small=True) for one in (whole, small, part(40, 30))]
+    seen = mine.read(PLACE * 3, asked)[1]
+    patches = [(h * mine._patch, w * mine._patch) for _, h, w in seen.arrays["image_grid_thw"]]
+    unit = mine._patch * mine._merge
+    for found, wanted in zip(patches, [(256, 512), (366, 512), (30, 40)], strict=True):
+        assert max(abs(f - w) for f, w in zip(found, wanted, strict=True)) <= unit
+    assert mine.read(PLACE, [whole])[1].digests[0] != seen.digests[0]

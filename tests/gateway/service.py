@@ -157,10 +157,14 @@ class FakeService:
         return [CARD, TEXT_ONLY]
 
     def resolve(self, name: str, *, needs: str) -> ModelCard:
+        card = self.find(name)
+        if needs not in card.capabilities:
+            raise NotCapable(f"{card.id} has no capability {needs!r}.", needs=needs)
+        return card
+
+    def find(self, name: str) -> ModelCard:
         for card in self.models():
             if name in (card.id, *card.aliases) or (card is CARD and name in card.capabilities):
-                if needs not in card.capabilities:
-                    raise NotCapable(f"{card.id} has no capability {needs!r}.", needs=needs)
                 return card
         raise UnknownModel(name, [card.id for card in self.models()])
 

@@ -146,6 +146,9 @@ def test_auto_pull_downloads_what_a_request_names(
         assert _events(followed.text)[-1]["state"] == "done"
         assert _chat(service).status_code == 200
         assert _chat(service, "no-such-alias").status_code == 404
+        looked = httpx2.get(f"{service.url}/v1/models/org/other", timeout=60)
+        assert (looked.status_code, looked.json()["error"]["code"]) == (404, "model_not_found")
+        assert len(httpx2.get(f"{service.url}/models/pull", timeout=60).json()) == 1
         failed = _chat(service, "org/other")
         assert failed.status_code == 503
         address = f"{service.url}/models/pull/org/other"

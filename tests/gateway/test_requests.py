@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from mlxd import wire
@@ -126,7 +127,20 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("prediction", {"prediction": {"type": "content", "content": "x"}}),
     ("web_search_options", {"web_search_options": {}}),
     ("functions", {"functions": [{"name": "add"}]}),
+    ("functions", {"functions": []}),
     ("function_call", {"function_call": "auto"}),
+    ("function_call", {"function_call": "none"}),
+    ("store", {"store": True}),
+    ("store", {"store": "yes"}),
+    ("metadata", {"metadata": {"run": "7"}}),
+    ("metadata", {"metadata": "run 7"}),
+    ("prompt_cache_retention", {"prompt_cache_retention": "24h"}),
+    ("modalities", {"modalities": []}),
+    ("modalities[0]", {"modalities": ["video"]}),
+    (
+        "stream_options.include_obfuscation",
+        {"stream": True, "stream_options": {"include_obfuscation": True}},
+    ),
     ("verbosity", {"verbosity": "low"}),
     ("service_tier", {"service_tier": "gold"}),
     ("model", {"model": None}),
@@ -233,6 +247,26 @@ async def test_null_means_absent_everywhere(gateway: Gateway) -> None:
     submit = await submitted(gateway, seed=5, **dict.fromkeys(names))
     plain = await submitted(gateway, seed=5)
     assert submit == plain.__class__(id=submit.id, input=plain.input, sampling=plain.sampling)
+
+
+async def test_what_asks_for_nothing_special_is_taken(gateway: Gateway) -> None:
+    given = {
+        "store": False,
+        "metadata": {},
+        "modalities": ["text"],
+        "prompt_cache_key": "a",
+        "prompt_cache_retention": "in_memory",
+        "safety_identifier": "b",
+        "user": "c",
+        "service_tier": "priority",
+        "verbosity": "medium",
+        "logit_bias": {},
+        "stop": [],
+        "tools": [],
+    }
+    submit = await submitted(gateway, seed=5, **given)
+    plain = await submitted(gateway, seed=5)
+    assert msgspec.structs.replace(submit, id=plain.id) == plain
 
 
 async def test_every_role_becomes_one_that_templates_know(gateway: Gateway) -> None:
@@ -345,7 +379,7 @@ async def test_prompts_of_all_four_kinds(gateway: Gateway) -> None:
 
 
 async def test_unknown_parameters_are_ignored_and_named(gateway: Gateway) -> None:
-    odd = {"xtc_threshold": 0.9, "\u2028\r\nset-cookie": 1, "user": "ann", "metadata": {"a": "b"}}
+    odd = {"xtc_threshold": 0.9, "\u2028\r\nset-cookie": 1, "user": "ann", "service_tier": "auto"}
     answer = await gateway.chat("hi", **odd)
     assert answer.status_code == 200
     assert answer.headers["x-mlxd-ignored-parameters"] == "xtc_threshold, ???set-cookie"
@@ -370,7 +404,7 @@ async def test_models_are_listed_and_found_by_every_name(gateway: Gateway) -> No
     assert listed["object"] == "list"
     assert listed["data"][0]["id"] == "fake-org/fake-model"
     assert listed["data"][0]["context_length"] == 4096
-    for name in ("fake-org/fake-model", "fake"):
+    for name in ("fake-org/fake-model", "fake", "text", "embedding"):
         one = await gateway.client.get(f"/v1/models/{name}")
         assert one.json() == listed["data"][0]
     assert (await gateway.client.get("/v1/models/nope/x")).status_code == 404
@@ -384,6 +418,13 @@ async def test_an_image_needs_a_model_that_sees(gateway: Gateway) -> None:
     assert isinstance(submit.input, wire.Chat)
     (image,) = submit.input.messages[0].content
     assert image == wire.ImagePart(b"\x89PNG\r\n\x1a\n", "messages[0].content[0].image_url.url")
+    for detail in ("low", "high", "auto", None):
+        asked = part(type="image_url", image_url={"url": PNG, "detail": detail})
+        submit = await submitted(gateway, messages=asked)
+        assert isinstance(submit.input, wire.Chat)
+        (image,) = submit.input.messages[0].content
+        assert isinstance(image, wire.ImagePart)
+        assert image.small is (detail == "low")
 
 
 async def test_embeddings(gateway: Gateway) -> None:

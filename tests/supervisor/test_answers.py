@@ -161,6 +161,11 @@ async def test_names(tmp_path: Path) -> None:
         by_name = service.resolve("fake", needs="text")
         assert service.resolve("vision", needs="text") == by_name
         assert service.resolve(str(tmp_path / "fake"), needs="vision") == by_name
+        for name in ("fake", "vision", "text", str(tmp_path / "fake")):
+            assert service.find(name) == by_name
+        for name in ("gpt-9", "/etc", "reranker"):
+            with pytest.raises(UnknownModel):
+                service.find(name)
         with pytest.raises(UnknownModel, match="fake"):
             service.resolve("gpt-9", needs="text")
         with pytest.raises(UnknownModel):

@@ -25,7 +25,7 @@ def routes(service: Service) -> list[BaseRoute]:
         return json_response(schema.ModelList(data))
 
     async def one_model(request: Request) -> Response:
-        card = models.find(service.models(), request.path_params["model_id"])
+        card = service.find(request.path_params["model_id"])
         return json_response(models.shown(card, service.certificate(card.id)))
 
     async def health(request: Request) -> Response:

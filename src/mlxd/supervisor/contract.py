@@ -200,6 +200,10 @@ class Service(Protocol):
         "text", "vision", "embedding". Raises UnknownModel or NotCapable."""
         ...
 
+    def find(self, name: str) -> ModelCard:
+        """The card for any name that `resolve` takes. Looking begins no download."""
+        ...
+
     def elsewhere(self, name: str) -> Elsewhere | None:
         """Where a model or capability is served, if not here."""
         ...

@@ -47,9 +47,7 @@ class Names:
         return [*(card_of(slot) for slot in self._slots.values()), *self._remotes.cards()]
 
     def resolve(self, name: str, *, needs: str) -> ModelCard:
-        if name in assignments.KNOWN:
-            name = self._by_capability(name)
-        card = self.card(name)
+        card = self.card(self._named(name))
         if needs not in card.capabilities:
             able = [c.id for c in self.cards() if needs in c.capabilities]
             others = f" These can: {', '.join(able)}." if able else ""
@@ -57,22 +55,27 @@ class Names:
             raise NotCapable(f"{card.id} can't do {needs}; it can do {can}.{others}", needs=needs)
         return card
 
+    def find(self, name: str) -> ModelCard:
+        return self.card(self._named(name), may_pull=False)
+
     def elsewhere(self, name: str) -> Elsewhere | None:
         if name in assignments.KNOWN:
             name = self.serving(name) or ""
         return self._remotes.find(name)
 
-    def card(self, name: str) -> ModelCard:
+    def card(self, name: str, *, may_pull: bool = True) -> ModelCard:
         remote = self._remotes.find(name)
-        return card_of(self.slot(name)) if remote is None else self._remotes.card(remote)
+        if remote is not None:
+            return self._remotes.card(remote)
+        return card_of(self.slot(name, may_pull=may_pull))
 
-    def slot(self, name: str) -> Slot:
+    def slot(self, name: str, *, may_pull: bool = True) -> Slot:
         try:
             return self._make(self._catalogue().find(name, any_folder=False))
         except BrokenModel as error:
             raise NotCapable(str(error), needs="text") from error
         except NotDownloaded as error:
-            raise self._lacking(error) from error
+            raise self._lacking(error, may_pull and self._auto_pull()) from error
         except NameUnknown as error:
             raise UnknownModel(name, self._known(), error.told) from error
 
@@ -87,17 +90,20 @@ class Names:
         able = (slot.entry.id for slot in running if capability in card_of(slot).capabilities)
         return next(able, None)
 
-    def _by_capability(self, capability: str) -> str:
-        name = self.serving(capability)
-        if name is None:
-            able = [card.id for card in self.cards() if capability in card.capabilities]
-            raise Unassigned(capability, able)
-        return name
+    def _named(self, name: str) -> str:
+        """A capability stands for the model that is assigned to it."""
+        if name not in assignments.KNOWN:
+            return name
+        model = self.serving(name)
+        if model is None:
+            able = [card.id for card in self.cards() if name in card.capabilities]
+            raise Unassigned(name, able)
+        return model
 
-    def _lacking(self, error: NotDownloaded) -> ServiceError:
+    def _lacking(self, error: NotDownloaded, may_pull: bool) -> ServiceError:
         """A download that runs is told of; with catalogue.auto_pull, it is begun."""
         pulled = self._pulls.find(error.hub)
-        if self._auto_pull() and (pulled is None or pulled.may_begin_again):
+        if may_pull and (pulled is None or pulled.may_begin_again):
             pulled = self._pulls.begin(error.hub)
         if pulled is None or pulled.event.state in ("done", "cancelled"):
             return UnknownModel(error.name, self._known(), f"{error}.")

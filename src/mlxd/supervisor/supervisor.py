@@ -159,6 +159,9 @@ class Supervisor:
     def resolve(self, name: str, *, needs: str) -> ModelCard:
         return self._names.resolve(name, needs=needs)
 
+    def find(self, name: str) -> ModelCard:
+        return self._names.find(name)
+
     def elsewhere(self, name: str) -> Elsewhere | None:
         return self._names.elsewhere(name)
 

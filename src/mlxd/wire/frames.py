@@ -29,10 +29,12 @@ class TextPart(msgspec.Struct, tag="text", frozen=True):
 
 
 class ImagePart(msgspec.Struct, tag="image", frozen=True):
-    """An encoded image file. `where` is its place in the client's request, for error messages."""
+    """An encoded image file. `where` is its place in the client's request, for error messages;
+    `small`: a look at it in low resolution is enough."""
 
     data: bytes
     where: str = ""
+    small: bool = False
 
 
 Part = TextPart | ImagePart

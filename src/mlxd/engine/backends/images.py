@@ -19,6 +19,8 @@ _IMAGE_TOKEN_NAMES = ("image_token_id", "image_token_index")
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # Pillow's own limit is higher or lower than ours, which is asked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
+# What a picture is brought down to where a client asks for little detail.
+_SMALL = (512, 512)
 # A request's images are in memory at once: together they may have this many times one's pixels.
 _TOGETHER = 4
 
@@ -60,9 +62,11 @@ class ImageReader(ABC):
         for image in images:
             decoded.append(self._decode(image, room))
             room -= decoded[-1].width * decoded[-1].height
+            if image.small:
+                decoded[-1].thumbnail(_SMALL)
         tokens, arrays = self._process(prompt, decoded, images)
         positions = np.flatnonzero(np.asarray(tokens) == self._image_token)
-        return tokens, Pictures(arrays, positions, [_digest(image.data) for image in images])
+        return tokens, Pictures(arrays, positions, [_digest(image) for image in images])
 
     @abstractmethod
     def _process(
@@ -127,5 +131,6 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _digest(data: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(data, digest_size=7).digest())
+def _digest(image: ImagePart) -> int:
+    person = b"small" if image.small else b""
+    return int.from_bytes(hashlib.blake2b(image.data, digest_size=7, person=person).digest())

@@ -23,6 +23,8 @@ _REFUSED = {
     "function_call": "use tool_choice instead",
     "chat_template": "a chat template is never taken from a request; the model's own is used",
 }
+# Both spellings are in use.
+_RETENTIONS = ("in_memory", "in-memory")
 # What the renderer itself passes to the template, or what would replace the template.
 _RESERVED_KWARGS = {"chat_template", "messages", "tools", "tokenize", "conversation"}
 
@@ -32,6 +34,18 @@ def check(request: schema.ChatRequest) -> None:
     for name, reason in _REFUSED.items():
         if getattr(request, name) is not None:
             raise bad(f"{name} is not supported: {reason}.", name, "unsupported_parameter")
+    if request.store:
+        told = "store is not supported: nothing that you ask or get is kept here."
+        raise bad(told, "store", "unsupported_parameter")
+    if request.metadata:
+        told = "metadata is not supported: it belongs to answers that are stored, and none are."
+        raise bad(told, "metadata", "unsupported_parameter")
+    if request.prompt_cache_retention not in (None, *_RETENTIONS):
+        told = (
+            "prompt_cache_retention is not supported: computed prompts are kept in memory, and "
+            "make room when others come."
+        )
+        raise bad(told, "prompt_cache_retention", "unsupported_parameter")
     if "audio" in (request.modalities or ()):
         raise bad("modalities: audio is not available here.", "modalities", "unsupported_parameter")
     if request.verbosity not in (None, "medium"):

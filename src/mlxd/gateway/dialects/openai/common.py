@@ -86,6 +86,10 @@ def format_of(request: schema.Generation) -> wire.Format | None:
 def check_stream(request: schema.Generation) -> None:
     if request.stream_options is not None and not request.stream:
         raise bad("stream_options is only allowed with stream: true.", "stream_options")
+    if request.stream_options is not None and request.stream_options.include_obfuscation:
+        param = "stream_options.include_obfuscation"
+        told = f"{param} is not supported: chunks are as long as what they say."
+        raise bad(told, param, "unsupported_parameter")
 
 
 def finish_details(event: wire.Event) -> schema.FinishDetails | msgspec.UnsetType:

@@ -78,8 +78,8 @@ def _content(message: schema.ChatMessage, i: int, images: Mapping[str, bytes]) -
         elif isinstance(part, schema.RefusalPart):
             made.append(wire.TextPart(part.refusal))
         else:
-            place = f"messages[{i}].content[{j}].image_url"
+            place, small = f"messages[{i}].content[{j}].image_url", False
             if not isinstance(part.image_url, str):
-                place += ".url"
-            made.append(wire.ImagePart(images[place], place))
+                place, small = place + ".url", part.image_url.detail == "low"
+            made.append(wire.ImagePart(images[place], place, small))
     return made

@@ -1,9 +1,8 @@
 """Models as OpenAI's list shows them, with what else is known of each."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from mlxd.supervisor.contract import ModelCard, UnknownModel
+from mlxd.supervisor.contract import ModelCard
 
 from . import schema
 
@@ -22,10 +21,3 @@ def shown(card: ModelCard, certificate: dict[str, Any] | None = None) -> schema.
         detail=card.detail,
         certificate=certificate,
     )
-
-
-def find(cards: Sequence[ModelCard], name: str) -> ModelCard:
-    for card in cards:
-        if name in (card.id, card.path, *card.aliases):
-            return card
-    raise UnknownModel(name, [card.id for card in cards])

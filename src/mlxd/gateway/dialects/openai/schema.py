@@ -40,7 +40,9 @@ class RefusalPart(Struct, tag_field="type", tag="refusal", frozen=True):
 
 
 class ImageUrl(Struct, frozen=True):
-    """`url`: a data URL; http(s) and file URLs where the settings allow them."""
+    """`url`: a data URL; http(s) and file URLs where the settings allow them. `detail`: `low` looks
+    at 512 × 512 pixels at the most, which takes fewer tokens; otherwise as many as the model takes.
+    """
 
     url: Annotated[str, Meta(min_length=1)]
     detail: Literal["auto", "low", "high"] | None = None
@@ -190,9 +192,10 @@ class ChatRequest(Generation, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
-    modalities: list[Literal["text", "audio"]] | None = None
+    modalities: Annotated[list[Literal["text", "audio"]], Meta(min_length=1)] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
-    metadata: Any = None
+    # With content, these two are refused: they are about answers that are kept.
+    metadata: dict[str, Any] | None = None
     store: bool | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
