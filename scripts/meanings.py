@@ -187,7 +187,8 @@ PATHS = {
     "/v1/embeddings": "A vector for each input, from an embedding model.",
     "/v1/models": "The models that are served, with aliases, capabilities, context and state, "
     "and `certificate`: what smoke has proved of each, and why that is stale.",
-    "/v1/models/{model_id}": "One of them, by any name that `model` may have; a folder or a hub id as it is.",
+    "/v1/models/{model_id}": "One of them, by any name that `model` may have; a folder or a hub id "
+    "as it is.",
     "/health": "200 while the gateway lives. Needs no token.",
     "/ready": "200 when a model can answer now, else 503 with `retry-after`. Needs no token.",
     "/status": "Whether a model can answer, what is wrong with the machine (a disk without "
