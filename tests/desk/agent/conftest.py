@@ -12,6 +12,7 @@ from .upstream import Upstream
 
 FOREIGN = """\
 import os
+import pathlib
 from mcp.server.mcpserver import MCPServer
 
 server = MCPServer("numbers")
@@ -27,6 +28,8 @@ def die() -> int:
     os._exit(3)
 
 
+with pathlib.Path(__file__).with_suffix(".starts").open("a") as starts:
+    print(os.getpid(), file=starts)
 server.run()
 """
 
@@ -62,15 +65,17 @@ def service(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Ite
 
 
 @pytest.fixture
-def foreign_tools(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Iterator[None]:
-    """Two servers of tools, of which one works: for some tests alone, as each turn starts them."""
-    base = tmp_path_factory.getbasetemp()
+def foreign_tools(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Iterator[Path]:
+    """Two servers of tools, of which one works: for some tests alone. Gives the file in which each
+    start of the one that works is noted."""
+    base = tmp_path_factory.mktemp("mcp")
+    config = tmp_path_factory.getbasetemp() / "mcp.json"
     (base / "foreign.py").write_text(FOREIGN)
     good = {"command": sys.executable, "args": [str(base / "foreign.py")]}
     broken = {"command": sys.executable, "args": ["-c", "raise SystemExit('broken')"]}
-    (base / "mcp.json").write_text(json.dumps({"mcpServers": {"numbers": good, "broken": broken}}))
-    yield
-    (base / "mcp.json").write_text(json.dumps(NO_SERVERS))
+    config.write_text(json.dumps({"mcpServers": {"numbers": good, "broken": broken}}))
+    yield base / "foreign.starts"
+    config.write_text(json.dumps(NO_SERVERS))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -121,19 +122,33 @@ def test_a_tool_that_is_called_wrongly_is_told_so(service: Service, client: Begi
     same(service, talk, held)
 
 
-@pytest.mark.usefixtures("foreign_tools")
+def starts(noted: Path) -> int:
+    return len(noted.read_text().splitlines())
+
+
 def test_tools_of_another_server_are_used_and_a_broken_one_left_out(
-    service: Service, client: Begin
+    service: Service, client: Begin, foreign_tools: Path
 ) -> None:
     talk = client()
     held = talk.say("Twice 21?", **model("far-foreign"))
     assert "42" in said(held["messages"][1])
     same(service, talk, held)
+    held = talk.say("And again?", **model("far-foreign"))
+    assert "42" in said(held["messages"][-1])
+    assert starts(foreign_tools) == 1
+    pid = int(foreign_tools.read_text())
+    assert psutil.pid_exists(pid)
+    foreign_tools.unlink()
+    os.kill(pid, signal.SIGKILL)
+    # Its end may be seen only when it is asked; the turn after that has another one.
+    answers = [said(client().say("And now?", **model("far-foreign"))["messages"][1])]
+    answers += [said(client().say("Now?", **model("far-foreign"))["messages"][1])]
+    assert "42" in answers[-1], answers
+    assert starts(foreign_tools) == 1
 
 
-@pytest.mark.usefixtures("foreign_tools")
 def test_a_server_of_tools_that_dies_under_a_call_leaves_no_client_waiting(
-    service: Service, client: Begin
+    service: Service, client: Begin, foreign_tools: Path
 ) -> None:
     talk = client()
     held = talk.say("Kill it", **model("far-kills"))
@@ -143,6 +158,7 @@ def test_a_server_of_tools_that_dies_under_a_call_leaves_no_client_waiting(
     same(service, talk, held)
     held = talk.say("Twice 21?", **model("far-foreign"))
     assert "42" in said(held["messages"][-1])
+    assert starts(foreign_tools) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A client's turn: taken in, answered as a stream, and kept."""
 
 import asyncio
-import logging
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -9,7 +8,6 @@ from typing import Any
 
 import msgspec
 from pydantic import ValidationError
-from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.ui.vercel_ai import VercelAIAdapter
 from pydantic_ai.ui.vercel_ai.request_types import UIMessage
 from starlette.requests import Request
@@ -19,25 +17,22 @@ from mlxd.desk.answers import Refused
 from mlxd.settings import AgentSettings
 
 from .building import Answer
+from .foreign import ForeignTools
 from .sessions import Sessions
 from .stream import HEADERS, SDK_VERSION, stream
 from .turn import Sampling, Turns
-
-log = logging.getLogger(__name__)
-
-# A server of tools that has not answered by then is left out of this turn.
-TOOLS_CONNECT_S = 10.0
 
 
 class Turning:
     def __init__(
         self, gateway: str, token: str | None, settings: AgentSettings, sessions: Sessions
     ) -> None:
-        self._settings = settings
         self._sessions = sessions
         self._turns = Turns(gateway, token, settings)
+        self._foreign = ForeignTools(settings.mcp_config)
 
     async def aclose(self) -> None:
+        await self._foreign.aclose()
         await self._turns.aclose()
 
     async def answer(self, request: Request) -> Response:
@@ -71,27 +66,12 @@ class Turning:
 
         async def events() -> AsyncIterator[Any]:
             async with AsyncExitStack() as stack:
-                more = await self._foreign_tools(stack)
+                more = await self._foreign.join(stack)
                 async for event in self._turns.events(messages, wanted, sampling, more):
                     yield event
 
         lines = stream(adapter, events(), made, keep)
         return StreamingResponse(lines, headers=HEADERS)
-
-    async def _foreign_tools(self, stack: AsyncExitStack) -> list[AbstractToolset[Any]]:
-        """Of the servers in the settings, those that answer."""
-        if self._settings.mcp_config is None:
-            return []
-        from pydantic_ai.mcp import load_mcp_toolsets
-
-        there = []
-        for toolset in load_mcp_toolsets(self._settings.mcp_config):
-            try:
-                async with asyncio.timeout(TOOLS_CONNECT_S):
-                    there.append(await stack.enter_async_context(toolset))
-            except Exception as error:  # noqa: BLE001 - theirs: the turn goes on without it
-                log.warning("the tools of %s are left out: %s", toolset.label, error)
-        return there
 
 
 def _refused(error: ValidationError) -> Refused:
