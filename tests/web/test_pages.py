@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -61,6 +62,28 @@ def test_the_live_page_shows_what_an_engine_does(page: Page, service: Service) -
     expect(card.get_by_text("idle", exact=True)).to_be_visible()
     card.get_by_text("What happened").click()
     expect(card.get_by_text("SIGKILL").first).to_be_visible()
+
+
+def test_what_happened_is_told_in_chinese_too(browser: Browser, service: Service) -> None:
+    def another(pid: int) -> bool:
+        now = service.engines()["endless"]
+        return bool(now["state"] == "ready" and now["pid"] != pid)
+
+    first = service.engines()["endless"]["pid"]
+    service.http.post("/engines/endless/restart").raise_for_status()
+    service.eventually(lambda: another(first))
+    second = service.engines()["endless"]["pid"]
+    os.kill(second, signal.SIGKILL)
+    service.eventually(lambda: another(second))
+    with browser.new_context(base_url=service.url, locale="zh-CN") as context:
+        page = context.new_page()
+        page.goto("/#/live")
+        card = page.get_by_label("endless", exact=True)
+        card.locator("summary").click()
+        expect(card.get_by_text("进程被 SIGKILL 结束").first).to_be_visible()
+        told = card.locator("li").all_inner_texts()
+        assert any("收到重启指令" in one for one in told)
+        assert [one for one in told if re.search("[a-z]{3}", one)] == []
 
 
 @contextmanager

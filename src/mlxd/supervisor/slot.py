@@ -371,7 +371,7 @@ class Slot:
         """From a fault of our own: nobody waits for ever because of it, and the next input finds
         a state that is true."""
         if self._life is None and self.machine.state in policy.ALIVE:
-            gone = policy.Gone("its end could not be handled; see gateway.log", lasting=True)
+            gone = policy.Gone("its end could not be handled (see gateway.log)", lasting=True)
             self.machine, _ = policy.advance(self.machine, gone, time.monotonic())
         self.book.fail_all(self._failure())
         self._wake_those_who_wait()

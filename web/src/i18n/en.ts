@@ -46,6 +46,7 @@ export const en = {
     idle: "idle",
     resting: "stopped; a request starts it",
   },
+  cause: (told: string) => told,
   live: {
     title: "What runs now",
     noEngines: "No model is assigned",

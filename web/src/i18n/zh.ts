@@ -1,3 +1,4 @@
+import { chineseCause } from "./causes";
 import type { Words } from "./en";
 
 export const zh: Words = {
@@ -48,6 +49,7 @@ export const zh: Words = {
     idle: "空闲",
     resting: "已停止，有请求即启动",
   },
+  cause: chineseCause,
   live: {
     title: "当前运行",
     noEngines: "没有分配模型",

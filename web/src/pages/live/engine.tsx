@@ -42,7 +42,7 @@ export function EngineCard({ name, engine }: { name: string; engine: Engine }) {
         <Badge tone={tone(engine.state)}>{words.state[engine.state] ?? engine.state}</Badge>
       </div>
       <p className="quiet" aria-live="polite">
-        {phaseText(engine, words) || engine.cause}
+        {phaseText(engine, words) || words.cause(engine.cause)}
       </p>
       {measured && <Bar part={progress.done / Math.max(1, progress.total)} label={phaseText(engine, words)} />}
       {engine.last_error && <p className="fault small">{engine.last_error}</p>}
@@ -56,7 +56,7 @@ export function EngineCard({ name, engine }: { name: string; engine: Engine }) {
         <ol style={{ paddingInlineStart: "1.2em", margin: "8px 0 0" }}>
           {engine.history.toReversed().map((one) => (
             <li key={one.at + one.state}>
-              <span className="number quiet">{clock(one.at)}</span> {words.state[one.state] ?? one.state}: {one.cause}
+              <span className="number quiet">{clock(one.at)}</span> {words.state[one.state] ?? one.state}: {words.cause(one.cause)}
             </li>
           ))}
         </ol>

@@ -21,7 +21,7 @@ export function DeskCard({ desk }: { desk: Desk | undefined }) {
         <Badge tone={tone(desk.state)}>{words.state[desk.state] ?? desk.state}</Badge>
       </div>
       <p className="quiet small">{words.live.deskWhy}</p>
-      {desk.cause && <p className="quiet">{desk.cause}</p>}
+      {desk.cause && <p className="quiet">{words.cause(desk.cause)}</p>}
       {desk.last_error && <p className="fault small">{desk.last_error}</p>}
       <Facts facts={[[words.live.restarts, String(desk.restarts ?? 0)]]} />
       <div className="row">
@@ -50,7 +50,7 @@ export function Restarts({ engines }: { engines: [string, Engine][] }) {
       <ul style={{ paddingInlineStart: "1.2em", margin: 0 }}>
         {starts.slice(0, SHOWN).map((one) => (
           <li key={one.name + one.at}>
-            <span className="number quiet">{clock(one.at)}</span> <strong>{one.name}</strong>: {one.cause}
+            <span className="number quiet">{clock(one.at)}</span> <strong>{one.name}</strong>: {words.cause(one.cause)}
           </li>
         ))}
       </ul>
