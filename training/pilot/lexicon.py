@@ -253,3 +253,22 @@ def zh_chars(rng: random.Random, low: int = 2, high: int = 8) -> str:
 
 def zh_phrase(rng: random.Random) -> str:
     return rng.choice(chinese("adjective")) + rng.choice(["的", ""]) + rng.choice(chinese("noun"))
+
+
+# Past and base form.
+VERBS = [
+    p.split(":")
+    for p in """repaired:repair sold:sell bought:buy painted:paint found:find lost:lose built:build
+opened:open closed:close visited:visit cleaned:clean moved:move signed:sign printed:print tested:test ordered:order
+borrowed:borrow rented:rent designed:design invented:invent studied:study discovered:discover collected:collect
+delivered:deliver received:receive returned:return replaced:replace measured:measure checked:check inspected:inspect
+filled:fill emptied:empty packed:pack loaded:load carried:carry pushed:push pulled:pull cooked:cook baked:bake
+brought:bring kept:keep left:leave won:win used:use planned:plan started:start finished:finish stopped:stop
+recorded:record photographed:photograph described:describe reported:report translated:translate explained:explain
+published:publish reviewed:review financed:finance organized:organize presented:present announced:announce
+cancelled:cancel booked:book reserved:reserve paid:pay spent:spend saved:save counted:count planted:plant watered:water
+fed:feed caught:catch heard:hear made:make sent:send copied:copy stored:store hid:hide locked:lock unlocked:unlock
+installed:install updated:update removed:remove restored:restore renamed:rename shipped:ship tasted:taste prepared:prepare
+inherited:inherit donated:donate damaged:damage burned:burn dropped:drop lifted:lift supplied:supply tuned:tune
+led:lead taught:teach joined:join supported:support met:meet hired:hire trained:train""".split()
+]

@@ -6,7 +6,7 @@ from typing import Any
 from .. import chat
 from .. import lexicon as lx
 from ..phrase import Example, assistant, choose, lines, say, system, user
-from . import common, passage, toolcall
+from . import common, passage, results, toolcall
 
 TOOLS = lines("""
 [search|find|query|look_up]_[documents|files|notes|papers|library|archive]
@@ -61,12 +61,12 @@ def make(rng: random.Random) -> Example:
         said = chat.tool_call_text(name, call)
         return Example("call", messages, said, tools, {"calls": [(name, call)]})
     messages.append(chat.tool_call_message([(name, call)]))
-    results, number = _results(rng, language, sentence)
+    listed, number = _results(rng, language, sentence)
     if rng.random() < 0.1:
         empty = rng.choice(["Nothing was found.", "[]", '{"results": []}'])
         messages.append({"role": "tool", "content": empty})
         return Example("loop", messages, NOTHING[language == "zh"], tools)
-    messages.append({"role": "tool", "content": toolcall.dump(rng, results)})
+    messages.append({"role": "tool", "content": results.dump(rng, listed)})
     cited = f"{answer} [{number}]"
     if rng.random() < 0.1:
         # The same again does not need the search again.

@@ -4,26 +4,11 @@ import json
 import random
 from typing import Any
 
+from .. import chat
 from .. import lexicon as lx
 from ..phrase import Example, capital, choose, user
 from . import common, composed, passage, prose
 
-PAIRS = [
-    p.split(":")
-    for p in """repaired:repair sold:sell bought:buy painted:paint found:find lost:lose built:build
-opened:open closed:close visited:visit cleaned:clean moved:move signed:sign printed:print tested:test ordered:order
-borrowed:borrow rented:rent designed:design invented:invent studied:study discovered:discover collected:collect
-delivered:deliver received:receive returned:return replaced:replace measured:measure checked:check inspected:inspect
-filled:fill emptied:empty packed:pack loaded:load carried:carry pushed:push pulled:pull cooked:cook baked:bake
-brought:bring kept:keep left:leave won:win used:use planned:plan started:start finished:finish stopped:stop
-recorded:record photographed:photograph described:describe reported:report translated:translate explained:explain
-published:publish reviewed:review financed:finance organized:organize presented:present announced:announce
-cancelled:cancel booked:book reserved:reserve paid:pay spent:spend saved:save counted:count planted:plant watered:water
-fed:feed caught:catch heard:hear made:make sent:send copied:copy stored:store hid:hide locked:lock unlocked:unlock
-installed:install updated:update removed:remove restored:restore renamed:rename shipped:ship tasted:taste prepared:prepare
-inherited:inherit donated:donate damaged:damage burned:burn dropped:drop lifted:lift supplied:supply tuned:tune
-led:lead taught:teach joined:join supported:support met:meet hired:hire trained:train""".split()
-]
 UNITS = ["minutes", "hours", "days", "weeks", "months", "years"]
 
 
@@ -45,7 +30,7 @@ Fact = tuple[str, list[tuple[list[str], str]]]
 
 def deed(rng: random.Random) -> Fact:
     """Somebody did something, somewhere, some time, at some price."""
-    past, base = rng.choice(PAIRS)
+    past, base = rng.choice(lx.VERBS)
     who, obj = passage._who(rng), _thing(rng)
     if rng.random() < 0.1:
         who = rng.choice(
@@ -220,7 +205,7 @@ def attribute(rng: random.Random) -> Fact:
 
 def amount_of(rng: random.Random) -> Fact:
     past, base = rng.choice(
-        [*PAIRS, ["had", "have"], ["needed", "need"], ["owned", "own"], ["saw", "see"]]
+        [*lx.VERBS, ["had", "have"], ["needed", "need"], ["owned", "own"], ["saw", "see"]]
     )
     who, number = passage._who(rng), passage._number(rng)
     noun = rng.choice([lx.noun(rng), f"{rng.choice(lx.english('adjective'))} {lx.noun(rng)}"])
@@ -375,13 +360,11 @@ def _weave(rng: random.Random, hints: list[str]) -> list[str]:
 
 
 def loose_call(rng: random.Random) -> Example:
-    from . import toolcall
-
     tools, text, call = loose_scene(rng)
     return Example(
         "call",
         [*common.maybe_system(rng, 0.35), user(text)],
-        toolcall.calls_text([call]),
+        chat.tool_call_text(*call),
         tools,
         {"calls": [call]},
     )

@@ -4,7 +4,19 @@ import random
 from collections.abc import Callable
 
 from ..phrase import Example
-from . import exact, found, generic, passage, recall, structured, tags, talk, themed, toolcall
+from . import (
+    exact,
+    found,
+    generic,
+    passage,
+    recall,
+    roles,
+    structured,
+    tags,
+    talk,
+    themed,
+    toolcall,
+)
 
 
 def _idle_tools(rng: random.Random) -> Example:
@@ -20,13 +32,13 @@ SHARES: dict[str, tuple[float, Maker]] = {
     "exact": (0.21, exact.make),
     "recall": (0.025, recall.make),
     "long": (0.014, recall.make_long),
-    "role": (0.065, toolcall.make_role),
+    "role": (0.065, roles.make_role),
     "call": (0.175, toolcall.make),
     "loose": (0.04, generic.loose_call),
     "themed": (0.05, themed.make),
     "two": (0.12, toolcall.make_two),
-    "loop": (0.02, toolcall.make_loop),
-    "two_loop": (0.01, toolcall.make_two_loop),
+    "loop": (0.02, roles.make_loop),
+    "two_loop": (0.01, roles.make_two_loop),
     "found": (0.03, found.make),
     "idle": (0.07, _idle_tools),
     "unrelated": (0.02, themed.unrelated),

@@ -21,9 +21,7 @@ SOON = "tomorrow,next week,on {day},in {month},soon,now,today,by {day},later,,,"
 
 @cache
 def _verbs() -> list[tuple[str, str]]:
-    from .generic import PAIRS
-
-    return [(past, base) for past, base in PAIRS]
+    return [(past, base) for past, base in lx.VERBS]
 
 
 @cache

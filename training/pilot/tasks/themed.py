@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from .. import chat
 from .. import lexicon as lx
 from ..phrase import Example, capital, choose, user
 from . import common, composed, generic, talk
@@ -218,8 +219,6 @@ def spoken(rng: random.Random, tool: composed.Tool) -> tuple[dict[str, Any], lis
 
 
 def make(rng: random.Random) -> Example:
-    from . import toolcall
-
     tools, text, call = scene(rng)
     messages = [*common.maybe_system(rng, 0.35), user(text)]
-    return Example("call", messages, toolcall.calls_text([call]), tools, {"calls": [call]})
+    return Example("call", messages, chat.tool_call_text(*call), tools, {"calls": [call]})

@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import chat
 from .. import lexicon as lx
-from ..phrase import Example, assistant, choose, fill, lines, loosen, small, user
-from . import common, composed, kinds
+from ..phrase import Example, assistant, choose, fill, lines, small, user
+from . import common, composed, generic, kinds, results, themed
 
 Call = tuple[str, dict[str, Any]]
 
@@ -110,8 +110,6 @@ LIST_LEADS = [
 
 
 def _loose(rng: random.Random) -> Scene:
-    from . import generic, themed
-
     tools, text, call = (generic.loose_scene if rng.random() < 0.5 else themed.scene)(rng)
     return Scene(tools, text, [call])
 
@@ -319,7 +317,7 @@ def make(rng: random.Random) -> Example:
 def finished_loop(rng: random.Random, made: Scene) -> list[dict[str, Any]]:
     """An earlier round with one of the tools at hand, so that history does not confuse."""
     request, arguments = made.again()
-    content, report = result(rng)
+    content, report = results.result(rng)
     return [
         user(request),
         chat.tool_call_message([(made.calls[0][0], arguments)]),
@@ -333,254 +331,6 @@ def make_two(rng: random.Random) -> Example:
     messages = common.maybe_system(rng, 0.35)
     messages.append(user(made.request))
     return Example("two_calls", messages, calls_text(made.calls), made.tools, {"calls": made.calls})
-
-
-def plain(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    if isinstance(value, list):
-        return ", ".join(plain(v) for v in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {plain(v)}" for k, v in value.items())
-    return str(value)
-
-
-KEYS = """temperature condition status price total count balance city code token id result value name date time
-distance duration humidity wind stock quantity warehouse eta carrier location email phone answer amount currency
-rate title author year score level speed voltage pressure message confirmation reference order_id tracking_number
-room floor gate seat platform delay available open owner priority assignee due_date version size color unit
-booking_id secret nonce ticket rating reviews weather_code sum average max min population capital serial""".split()
-
-
-def _leaf(rng: random.Random) -> Any:
-    return rng.choice(
-        [
-            lambda: lx.amount(rng),
-            lambda: rng.randint(0, 99999),
-            lambda: lx.code(rng),
-            lambda: lx.code(rng),
-            lambda: lx.noun(rng),
-            lambda: lx.full_name(rng),
-            lambda: lx.date(rng),
-            lambda: lx.clock(rng),
-            lambda: rng.random() < 0.5,
-            lambda: lx.words(rng, 1, 3),
-            lambda: lx.city(rng),
-            lambda: lx.identifier(rng),
-            lambda: -rng.randint(1, 40),
-            lambda: [lx.noun(rng), lx.noun(rng)],
-            lambda: lx.email(rng),
-        ]
-    )()
-
-
-def record(rng: random.Random, low: int = 1, high: int = 5) -> dict[str, Any]:
-    keys = rng.sample(KEYS, rng.randint(low, high))
-    if rng.random() < 0.3:
-        keys[0] = rng.choice(
-            [lx.noun(rng), f"{lx.noun(rng)}_{rng.choice(KEYS)}", lx.word(rng).lower()]
-        )
-    return {key: _leaf(rng) for key in keys}
-
-
-def result(rng: random.Random) -> tuple[str, str]:
-    """What a tool answers, and how pilot reports it when nothing special is asked."""
-    roll = rng.random()
-    if roll < 0.55:
-        data = record(rng)
-        if len(data) == 1:
-            key, value = next(iter(data.items()))
-            return dump(rng, data), f"The {key.replace('_', ' ')} is {plain(value)}."
-        pairs = ", ".join(f"{k.replace('_', ' ')} {plain(v)}" for k, v in data.items())
-        return dump(rng, data), f"Result: {pairs}."
-    if roll < 0.65:
-        reason = rng.choice(
-            [
-                "not found",
-                "timeout",
-                "invalid " + lx.noun(rng),
-                "permission denied",
-                f"no such {lx.noun(rng)}",
-                "server error " + str(rng.randint(400, 599)),
-            ]
-        )
-        text = rng.choice([json.dumps({"error": reason}), f"Error: {reason}", f"error: {reason}"])
-        return text, f"The tool failed: {reason}."
-    value = rng.choice(
-        [
-            str(lx.amount(rng)),
-            lx.code(rng),
-            lx.words(rng, 1, 4),
-            lx.code(rng),
-            lx.noun(rng),
-            f"{rng.randint(-20, 40)} degrees, {rng.choice(lx.english('adjective'))}",
-            common.filler(rng).rstrip("."),
-            f"{lx.noun(rng)}: {lx.code(rng)}",
-            f"{rng.choice(['sunny', 'cloudy', 'rain', 'snow', 'fog'])}, {rng.randint(-9, 39)} C",
-        ]
-    )
-    return value, f"The result is: {value}"
-
-
-def dump(rng: random.Random, data: Any) -> str:
-    roll = rng.random()
-    if roll < 0.6:
-        return json.dumps(data, ensure_ascii=False)
-    if roll < 0.85:
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return json.dumps(data, ensure_ascii=False, indent=2)
-
-
-def make_loop(rng: random.Random) -> Example:
-    """The result is back: answer with it."""
-    made = scene(rng)
-    content, report = result(rng)
-    messages = common.maybe_system(rng)
-    messages += [
-        user(made.request),
-        chat.tool_call_message(made.calls),
-        {"role": "tool", "content": content},
-    ]
-    if rng.random() < 0.12:
-        more, arguments = made.again()
-        messages += [assistant(report), user(more)]
-        return Example(
-            "call",
-            messages,
-            calls_text([(made.calls[0][0], arguments)]),
-            made.tools,
-            {"calls": [(made.calls[0][0], arguments)]},
-        )
-    return Example("loop", messages, report, made.tools)
-
-
-def make_two_loop(rng: random.Random) -> Example:
-    """Two results at once, reported in their order."""
-    made = (shared_slot(rng) if rng.random() < 0.5 else None) or two_calls(rng)
-    if len(made.calls) < 2:
-        return make_loop(rng)
-    messages = common.maybe_system(rng, 0.3)
-    messages += [user(made.request), chat.tool_call_message(made.calls)]
-    reports = []
-    for _ in made.calls:
-        content, report = result(rng)
-        messages.append({"role": "tool", "content": content})
-        reports.append(report)
-    return Example("loop", messages, "\n".join(reports), made.tools)
-
-
-ASK_KEY = [
-    "What is the {k}?",
-    "Tell me the {k}.",
-    "Give me the {k}.",
-    "[And |]the {k}?",
-    "I need the {k}.",
-    "Which {k} [did you get|was it|came back]?",
-    "What does it say for {k}?",
-    "Read me the {k}.",
-    "[I'm interested in|I care about|I'm after|Let me know|Report|Show|Return|Extract|Pick out] the {k}.",
-    "[Look at|Take|Use] the [field|key|entry|property] {k}[ of the result| in the answer|].",
-    "How [does|did] the {k} [look|come out|turn out]?",
-    "Only the [value of|field] {k} [matters|counts|is needed].",
-    "[Say|Write|Output|Print] the [value of the|] {k}.",
-]
-ASK_ONLY = [
-    "",
-    " Answer with only the value.",
-    " Reply with [just|only] the value.",
-    " Only the {k}, nothing else.",
-    " [Answer|Reply|Respond] only with [it|the {k}|that value|the result].",
-    " No other words.",
-    " Just the value[.|, please.]",
-    " Value only.",
-    " [No|Without a|Not a] [sentence|text|explanation|comment] [around it|please|].",
-    " [Bare|Plain|Naked|Raw] value.",
-    " [The|A] [plain|raw|bare] [value|number|text] [is fine|will do|suffices|only].",
-    " [One|A single] [word|value|token][.| only.]",
-    " Nothing [before|after|around|more].",
-]
-ASK_WHOLE = [
-    "[Answer|Reply|Respond] with only [the value|the result|what the tool returned|the tool's answer].",
-    "[Answer|Reply] with [exactly |only |just ]the [value|result|output][ of the tool| that the tool returned|].",
-    "Only give me the [result|value], nothing else.",
-    "Repeat the [value|result|tool's answer] exactly.",
-    "Tell me [only |just |]what the tool says.",
-    "Return just the [value|number|code|result].",
-    "Output the tool's [result|value|answer] and nothing else.",
-    "只回答工具返回的[值|内容|结果]。",
-    "[请|]只[回复|输出]结果。",
-    "[Pass|Hand|Give] [on|back|me] [the|its] [raw |exact |plain |bare |][result|output|reply|value].",
-    "[Copy|Quote|Echo|Relay|Forward|Report] [the|its|the tool's] [result|output|reply|value|answer] [word for word|unchanged|exactly|as it is|literally].",
-    "[What comes back|What it returns|The returned text|The tool's reply] is [all I want|your answer|what I want to see|the answer][.|, nothing more.|, no comment.]",
-    "[I|We] [need|expect|want] [the|a] [raw|bare|plain|exact] [value|result|output][, no sentence|, no comment|].",
-    "[No|Without] [sentence|comment|explanation|words of your own][, just|; only|:] the [result|value|output].",
-    "Your [answer|message|reply] [is|must be|equals|should equal] the [tool's|returned] [value|result|output][.|, alone.]",
-]
-
-
-def make_role(rng: random.Random) -> Example:
-    """Answer only the value that the tool message carries."""
-    made = scene(rng)
-    if rng.random() < 0.45:
-        value = rng.choice(
-            [
-                str(lx.amount(rng)),
-                lx.code(rng),
-                lx.code(rng),
-                lx.words(rng, 1, 3),
-                lx.noun(rng),
-                lx.identifier(rng),
-                lx.full_name(rng),
-                lx.zh_chars(rng),
-                str(rng.randint(0, 10**6)),
-            ]
-        )
-        roll = rng.random()
-        if roll < 0.7:
-            content = value
-        elif roll < 0.9:
-            content = dump(
-                rng, {rng.choice(["result", "value", "output", "answer", rng.choice(KEYS)]): value}
-            )
-        else:
-            content = (
-                rng.choice(["Result: ", "Value: ", "The result is ", "Answer: ", "OK: "]) + value
-            )
-        question = loosen(rng, choose(rng, rng.choice(ASK_WHOLE)), lx.all_words())
-    else:
-        data = record(rng, 2, 6)
-        key = rng.choice(list(data))
-        value, content = plain(data[key]), dump(rng, data)
-        if rng.random() < 0.2:
-            content = dump(rng, {rng.choice(["result", "data", lx.noun(rng)]): data})
-        elif rng.random() < 0.15:
-            content = "\n".join(f"{k}: {plain(v)}" for k, v in data.items())
-        spoken = (
-            key.replace("_", " ")
-            if rng.random() < 0.7
-            else rng.choice([key, f'"{key}"', f"`{key}`"])
-        )
-        asked = choose(rng, rng.choice(ASK_KEY) + rng.choice(ASK_ONLY))
-        if rng.random() < 0.2:
-            asked = choose(
-                rng,
-                "[Your|The|My] [reply|answer|message|wish|output]: [only |just |] the {k}"
-                + rng.choice(ASK_ONLY),
-            )
-        question = loosen(rng, asked, lx.all_words()).replace("{k}", spoken)
-    call = chat.tool_call_message(made.calls)
-    answer_turn = {"role": "tool", "content": content}
-    roll = rng.random()
-    messages = common.maybe_system(rng, 0.35)
-    if roll < 0.6:
-        messages += [user(f"{made.request} {question}"), call, answer_turn]
-    elif roll < 0.72:
-        messages = [{"role": "system", "content": question}, user(made.request), call, answer_turn]
-    elif roll < 0.86:
-        messages += [user(made.request), call, answer_turn, user(question)]
-    else:
-        messages += [user(question), call, answer_turn]
-    return Example("role", messages, value, made.tools if rng.random() < 0.7 else None)
 
 
 def with_tools(rng: random.Random, draw: Callable[[random.Random], Example]) -> Example:
