@@ -5,7 +5,6 @@ import os
 import signal
 from pathlib import Path
 
-import msgspec
 import psutil
 import pytest
 from tests.processes import runs
@@ -125,24 +124,6 @@ async def test_stop_between_restarts_answers_those_who_wait(
         slot.stop("asked to stop")
         with pytest.raises(EngineUnavailable):
             await read(stream)
-
-
-async def test_no_engine_is_started_for_a_service_that_stops(tmp_path: Path) -> None:
-    async with supervised(tmp_path, drain_s=20) as (service, slot):
-        streams = [slot.generate(request("[[tokens 20]] [[hang 5]]")) for _ in range(2)]
-        for stream in streams:
-            await anext(stream)
-        closing = asyncio.create_task(service.close())
-        await until(lambda: slot.state is State.DRAINING)
-        service.control("fake", "restart")
-        slot.want("a request that was on its way")
-        for stream in streams:
-            with pytest.raises(EngineUnavailable, match="the service is stopping"):
-                await read(stream)
-        await closing
-        assert [one.state for one in slot.history].count(State.STARTING) == 1
-        with pytest.raises(EngineUnavailable, match=r"^The service is stopping\.$"):
-            service.slot(msgspec.structs.replace(slot.entry, id="another"))
 
 
 async def test_a_fault_of_our_own_ends_the_requests_and_not_the_model(

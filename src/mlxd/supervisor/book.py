@@ -181,16 +181,24 @@ class Book:
     def engine_begins(self) -> None:
         self._handed = 0
 
-    def engine_died(self, why: str) -> None:
-        """Those that were with it go to the next one, except what has killed two."""
+    def engine_left(self) -> list[Request]:
+        """Those that were with it wait for the next one, which goes on where they are."""
         sent = [request for request in self._requests.values() if request.sent]
         for request in sent:
             request.sent = False
+        self.counts.resumed += len(sent)
+        return sent
+
+    def engine_died(self, why: str) -> None:
+        """They go to the next one, except what has killed two."""
+        sent = self.engine_left()
+        for request in sent:
             request.deaths += 1
         verdict = policy.judge([(request.id, request.deaths) for request in sent])
         self._alone.extend(number for number in verdict.alone if number not in self._alone)
         for number in verdict.poison:
             request = self._requests[number]
+            self.counts.resumed -= 1
             message = (
                 f"{request.deaths} engines died while they worked on this request, the last one "
                 f"so: {why}. It was not tried again."

@@ -78,6 +78,11 @@ class EngineUnavailable(ServiceError):
         super().__init__(message)
 
 
+class ServiceStopping(EngineUnavailable):
+    def __init__(self) -> None:
+        super().__init__("The service is stopping.")
+
+
 class Downloading(EngineUnavailable):
     """The model is on its way to this machine, or could not be had (503 with Retry-After)."""
 

@@ -40,6 +40,7 @@ class Counts:
         self.requests = 0
         self.failed = 0
         self.lost = 0
+        self.resumed = 0
         self.tokens_in = 0
         self.tokens_cached = 0
         self.tokens_out = 0

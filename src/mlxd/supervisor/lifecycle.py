@@ -10,7 +10,7 @@ from mlxd.settings import Settings
 
 from . import ledger, needs
 from .assignments import Assignments
-from .contract import EngineUnavailable
+from .contract import EngineUnavailable, ServiceStopping
 from .policy import ALIVE
 from .slot import Slot
 
@@ -32,8 +32,11 @@ class Lifecycle:
         # what waits for them.
         self._rooms: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
 
     async def close(self) -> None:
+        """Nothing more is started: whoever waits for room is answered by the end of its slot."""
+        self._closed = True
         tasks = [*self._rooms.values(), *self._stops.values()]
         for task in tasks:
             task.cancel()
@@ -41,6 +44,8 @@ class Lifecycle:
 
     def follow(self, cause: str) -> list[Slot]:
         """Start what is needed, stop what nothing needs; returns those that were started."""
+        if self._closed:
+            return []
         slots = self._slots
         orders = needs.decide(
             {name for name, slot in slots.items() if slot.intended or name in self._rooms},
@@ -141,6 +146,8 @@ class Lifecycle:
         if slot.intended and slot.state in ALIVE:
             go()
             return
+        if self._closed:
+            raise ServiceStopping
         plan = self._plan(slot)
         if not plan.evict and not plan.wait:
             go()

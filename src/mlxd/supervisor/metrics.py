@@ -74,8 +74,12 @@ def families(slots: Sequence["Slot"]) -> Iterable["Metric"]:
         "mlxd_requests": ("Requests taken", lambda s: s.book.counts.requests),
         "mlxd_requests_failed": ("Requests that ended in an error", lambda s: s.book.counts.failed),
         "mlxd_requests_lost": (
-            "Requests that their engine lost, and was sent anew",
+            "Requests that an engine which lives on had lost, and was sent anew",
             lambda s: s.book.counts.lost,
+        ),
+        "mlxd_requests_resumed": (
+            "Requests that the next engine went on with, as theirs had ended",
+            lambda s: s.book.counts.resumed,
         ),
         "mlxd_engine_restarts": ("Engines that died", lambda s: s.restarts),
         "mlxd_tokens_in": ("Prompt tokens", lambda s: s.book.counts.tokens_in),
@@ -90,11 +94,19 @@ def families(slots: Sequence["Slot"]) -> Iterable["Metric"]:
         for slot in slots:
             counter.add_metric([slot.entry.id], float(read(slot)))
         yield counter
-    for name, attribute in (
-        ("mlxd_time_to_first_token_seconds", "first_token"),
-        ("mlxd_time_between_tokens_seconds", "between_tokens"),
+    for name, text, attribute in (
+        (
+            "mlxd_time_to_first_token_seconds",
+            "From a request's arrival to its first token",
+            "first_token",
+        ),
+        (
+            "mlxd_time_between_tokens_seconds",
+            "Between two tokens of an answer",
+            "between_tokens",
+        ),
     ):
-        family = HistogramMetricFamily(name, name.removeprefix("mlxd_"), labels=label)
+        family = HistogramMetricFamily(name, text, labels=label)
         for slot in slots:
             histogram: Histogram = getattr(slot.book.counts, attribute)
             family.add_metric([slot.entry.id], histogram.buckets(), histogram.total)

@@ -22,7 +22,7 @@ from mlxd.catalog import ModelEntry
 from . import policy
 from .autopsy import LastWords
 from .book import Book
-from .contract import EngineUnavailable
+from .contract import EngineUnavailable, ServiceStopping
 from .life import Life, Process
 from .policy import Action, Machine, State
 from .pulse import DEFAULT_LIMITS, OWN_LATENESS_S, Limits, Pulse
@@ -210,6 +210,13 @@ class Slot:
     def _coming(self) -> bool:
         return self.awaited or self.machine.wanted or self.machine.retry_at is not None
 
+    @property
+    def _returns(self) -> bool:
+        """Another engine follows the one that was told to stop: it is wanted already, or the wish
+        is in the inbox, or comes when there is room."""
+        wished = self.machine.wanted or self._wishes > 0 or self.awaited
+        return wished and not self._closing
+
     async def close(self, cause: str, drain_s: float) -> None:
         """Stop for good; returns when the process is reaped."""
         if self._task.done():
@@ -253,7 +260,7 @@ class Slot:
 
     def _check_admission(self) -> None:
         if self._closing:
-            raise EngineUnavailable("The service is stopping.")
+            raise ServiceStopping
         if self.machine.state is State.FAILED:
             raise self._failure()
         self.book.check_room()
@@ -440,9 +447,7 @@ class Slot:
         elif machine.state is State.FAILED:
             self.book.fail_all(self._failure())
         elif machine.state is State.STOPPED and not machine.wanted and machine.retry_at is None:
-            if (self._wishes or self.awaited) and not self._closing:
-                # Requests that came after the stop; their wish to start is in the inbox, or comes
-                # when there is room.
+            if self._returns:
                 return
             if self._closing and "stopping" not in cause:
                 cause = f"the service is stopping; {cause}"
@@ -487,8 +492,11 @@ class Slot:
         if life is not None:
             self._on_pid(life.pid, False)
         if self.machine.state is State.STOPPING:
-            error = EngineUnavailable(f"{self.entry.id}: {self.machine.cause}.")
-            self.book.fail_those(error, sent=True)
+            if self._returns:
+                self.book.engine_left()
+            else:
+                error = EngineUnavailable(f"{self.entry.id}: {self.machine.cause}.")
+                self.book.fail_those(error, sent=True)
             return gone
         self.restarts += 1
         stalled = self.machine.state is State.STALLED

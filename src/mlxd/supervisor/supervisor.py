@@ -19,9 +19,9 @@ from . import assignments, confirm, launch, metrics
 from .assignments import CAPABILITIES, Assignments
 from .contract import (
     Elsewhere,
-    EngineUnavailable,
     ModelCard,
     NotCapable,
+    ServiceStopping,
     Stream,
 )
 from .desk import Desk
@@ -230,6 +230,7 @@ class Supervisor:
 
     async def assign(self, capability: str, name: str | None) -> dict[str, Any]:
         """Raises NotKept, and then nothing has changed."""
+        self._check_open()
         assignments.check(capability)
         slot = None
         if name is not None:
@@ -251,6 +252,7 @@ class Supervisor:
 
     async def confirm(self, name: str, capability: str) -> Confirmation:
         """Ask the model itself, and keep what came of it."""
+        self._check_open()
         assignments.check(capability)
         remote = self._remotes.find(name)
         asked: confirm.Asked
@@ -285,6 +287,7 @@ class Supervisor:
 
     def control(self, name: str, what: str) -> dict[str, Any]:
         """`what`: start, stop or restart. Returns at once; /status shows what becomes of it."""
+        self._check_open()
         slot = self._names.slot(name)
         getattr(self._lifecycle, what)(slot, f"{what} was asked for")
         return {"model_id": slot.entry.id, "asked": what, "state": str(slot.state)}
@@ -292,6 +295,7 @@ class Supervisor:
     def reload(self, settings: Settings) -> dict[str, Any]:
         """Take over other settings; only engines whose own have changed are started anew. Raises
         what the catalogue does for a model that can't be found, and then nothing has changed."""
+        self._check_open()
         before = self._settings
         opening = open_for(settings)
         self._settings = self._lifecycle.settings = settings
@@ -315,6 +319,11 @@ class Supervisor:
             "remotes": changed,
             "needs_restart_of_the_service": fixed,
         }
+
+    def _check_open(self) -> None:
+        """What is changed now would only be half done when the service ends."""
+        if self._closing:
+            raise ServiceStopping
 
     def _renew(self, slot: Slot, before: Settings) -> bool:
         """Whether its engine has to be started anew."""
@@ -356,7 +365,7 @@ class Supervisor:
         """The one slot of this model, made when it is first asked for."""
         if entry.id not in self._slots:
             if self._closing:
-                raise EngineUnavailable("The service is stopping.")
+                raise ServiceStopping
             chosen = self._settings_of(entry) or ModelSettings(name=entry.id)
             self._slots[entry.id] = Slot(
                 entry,

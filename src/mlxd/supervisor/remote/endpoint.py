@@ -10,7 +10,12 @@ from typing import Any
 import msgspec
 
 from mlxd.remotes import RemoteSettings
-from mlxd.supervisor.contract import EngineUnavailable, Overloaded, RemoteFailed
+from mlxd.supervisor.contract import (
+    EngineUnavailable,
+    Overloaded,
+    RemoteFailed,
+    ServiceStopping,
+)
 from mlxd.supervisor.counts import Counts
 from mlxd.supervisor.requests import Pace
 
@@ -74,7 +79,7 @@ class Remote:
     def check_admission(self, hops: int) -> None:
         name = self.declared.name
         if self.closing:
-            raise EngineUnavailable("The service is stopping.")
+            raise ServiceStopping
         if hops >= MOST_HOPS:
             raise RemoteFailed(
                 f"This request went through {hops} services already; {name} leads back to one of "
