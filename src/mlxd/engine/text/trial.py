@@ -3,11 +3,14 @@
 The compiler is native code that walks some grammars by recursion: a chain of a few thousand rules
 overflows its stack, and that ends the process it runs in. Others take it tens of seconds or all of
 the memory. So each new grammar is tried here, within bounds of time, memory and stack, by a child
-that imports nothing but the compiler. Run as a script, this file is that child.
+that imports nothing but the compiler. Run as a script, this file is that child. It ends with the
+pipe that grammars come through, also in the middle of one: a killed engine leaves nothing behind.
 """
 
 import contextlib
 import json
+import os
+import queue
 import resource
 import select
 import signal
@@ -41,7 +44,12 @@ class Trial:
     """The child, started when it is first needed and anew when a grammar has ended it."""
 
     def __init__(self, vocabulary: int, special: list[int], limits: dict[str, Any]) -> None:
-        self._about = {"vocabulary": vocabulary, "special": special, "limits": limits}
+        self._about = {
+            "vocabulary": vocabulary,
+            "special": special,
+            "limits": limits,
+            "seconds": SECONDS,
+        }
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._end: Callable[[], object] = lambda: None
@@ -117,13 +125,14 @@ class _Bytes:
             b"\xff<%d>" % token if token in taken else b"" for token in range(vocabulary)
         ]
         places = (token for token in range(vocabulary) if token not in taken)
-        for value, token in zip(range(256), places, strict=False):
+        self._token_of = dict(zip(range(256), places, strict=False))
+        for value, token in self._token_of.items():
             self.tokens[token] = bytes([value])
         self.special_token_ids = sorted(taken)
 
     def __call__(self, text: str | bytes) -> list[int]:
         data = text.encode() if isinstance(text, str) else text
-        return list(data)
+        return [self._token_of[value] for value in data if value in self._token_of]
 
 
 def _try(tokens: Any, source: str, limits: Any) -> str:
@@ -147,7 +156,14 @@ def _say(text: str) -> None:
     print(json.dumps(text), flush=True)
 
 
-def _serve(about: dict[str, Any]) -> None:
+def _serve(about: dict[str, Any], sources: "queue.SimpleQueue[bytes]") -> None:
+    try:
+        _try_each(about, sources)
+    finally:
+        os._exit(1)  # or the engine would wait for the answer of a thread that is gone
+
+
+def _try_each(about: dict[str, Any], sources: "queue.SimpleQueue[bytes]") -> None:
     import llguidance
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -158,15 +174,18 @@ def _serve(about: dict[str, Any]) -> None:
     tokens = llguidance.LLTokenizer(wrapper, n_vocab=about["vocabulary"], slices=[])
     limits = llguidance.LLParserLimits(**about["limits"])
     _say(READY)
-    for line in sys.stdin.buffer:
-        signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)  # its signal ends the process
-        complaint = _try(tokens, json.loads(line), limits)
+    while True:
+        source = json.loads(sources.get())
+        signal.setitimer(signal.ITIMER_VIRTUAL, about["seconds"])  # its signal ends the process
+        complaint = _try(tokens, source, limits)
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         _say(complaint)
 
 
 if __name__ == "__main__":
     threading.stack_size(STACK_BYTES)
-    thread = threading.Thread(target=_serve, args=(json.loads(sys.argv[1]),))
-    thread.start()
-    thread.join()
+    found: "queue.SimpleQueue[bytes]" = queue.SimpleQueue()
+    threading.Thread(target=_serve, args=(json.loads(sys.argv[1]), found), daemon=True).start()
+    for line in sys.stdin.buffer:
+        found.put(line)
+    os._exit(0)  # whatever the other thread is at: nobody waits for it any more
