@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -89,6 +90,10 @@ async def _serve(config: Config, lifeline: Lifeline) -> None:
             )
         )
         desk.on_stop(lambda: server.should_exit)
+        # What the libraries are made of stays for good. Looking through all of it for garbage, as
+        # Python does now and then, takes a tenth of a second, and a search may be waiting.
+        gc.collect()
+        gc.freeze()
         lifeline.say(ready=True)
         log.info("listening on %s", config.socket)
         await server.serve(sockets=[listening])

@@ -25,7 +25,7 @@ def _without_interface(name: str) -> None:
 _without_interface(_CLIENT)
 
 import lancedb  # noqa: E402 - this is what the above is for
-from lancedb.index import FTS, BTree, IvfRq  # noqa: E402
+from lancedb.index import FTS, BTree, IvfSq  # noqa: E402
 from lancedb.query import MatchQuery  # noqa: E402
 
-__all__ = ["FTS", "BTree", "IvfRq", "MatchQuery", "lancedb"]
+__all__ = ["FTS", "BTree", "IvfSq", "MatchQuery", "lancedb"]

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from mlxd.machine.process import die_with_parent, let_others_go_first
 
-from .index import ROWS_FOR_VECTOR_INDEX, open_table
-from .lance import IvfRq
+from .index import ROWS_FOR_VECTOR_INDEX, index_vectors, open_table
 
 # A search that began before a change may still read what it changed.
 KEEP_OLD = timedelta(minutes=2)
@@ -24,7 +23,7 @@ def main() -> None:
     present = {one.name for one in table.list_indices()}
     filled = table.count_rows("vector IS NOT NULL")
     if "vector_idx" not in present and filled >= ROWS_FOR_VECTOR_INDEX:
-        table.create_index("vector", config=IvfRq(distance_type="cosine"))
+        index_vectors(table)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,8 @@ def _dense(text: str) -> bool:
 
 def fold(text: str) -> str:
     """Without case, accents and differences of width."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(c for c in plain if not unicodedata.combining(c))
 
