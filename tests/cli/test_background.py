@@ -31,6 +31,11 @@ def test_up_serves_in_the_background_until_down(tmp_path: Path) -> None:
         assert mlxd("models", "assign", "code", "pilot", *data).stdout == "code: pilot\n"
         wrong = mlxd("models", "assign", "reranker", "pilot", *data)
         assert (wrong.returncode, "can't do reranker" in wrong.stderr) == (1, True)
+        asked = mlxd("models", "confirm", "pilot", "text", *data)
+        assert (asked.returncode, "text  confirmed: it repeated" in asked.stdout) == (0, True)
+        asked = mlxd("models", "confirm", "pilot", "embedding", "text", *data)
+        assert (asked.returncode, "embedding  not confirmed: " in asked.stdout) == (1, True)
+        assert "code               pilot  ready" in mlxd("models", "show", *data).stdout
         assert (tmp_path / "data/logs/gateway.log").stat().st_size > 0
         assert "INFO" not in (tmp_path / "data/logs/up.log").read_text()
     finally:

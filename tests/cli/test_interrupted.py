@@ -31,6 +31,21 @@ flags = {"models": [model], "server.port": 0, "data_dir": data}
 raise SystemExit(up(Settings(data_dir=Path(data)), flags, 30.0, command))
 """
 
+# The command line as it is, held where it imports a module.
+HELD = """
+import signal, sys
+from importlib.abc import MetaPathFinder
+class Hold(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == held:
+            print("importing", name)
+            signal.pause()
+held = sys.argv.pop(1)
+sys.meta_path.insert(0, Hold())
+from mlxd.cli import main
+main()
+"""
+
 
 class Waiting:
     """A command in the foreground, and what it says."""
@@ -58,6 +73,19 @@ class Waiting:
     def end(self) -> int:
         self.output += self.process.communicate(timeout=PATIENCE_S)[0]
         return self.process.returncode
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [("status", "typer"), ("down", "mlxd.settings"), ("serve", "mlxd.supervisor.opening")],
+)
+def test_a_command_that_is_interrupted_at_its_very_start_just_ends(
+    command: str, module: str
+) -> None:
+    waiting = Waiting(sys.executable, "-c", HELD, module, command)
+    waiting.wait_for(f"importing {module}")
+    waiting.interrupt()
+    assert (waiting.end(), waiting.output) == (EXIT_INTERRUPTED, f"importing {module}\n")
 
 
 def test_up_that_is_interrupted_leaves_a_service_that_goes_on_starting(tmp_path: Path) -> None:

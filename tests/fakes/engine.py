@@ -25,8 +25,10 @@ from mlxd import wire
 from .script import VOCABULARY, Piece, Script, script, words
 
 CONTEXT = 4096
-# While a model's folder has a file of this name, its engine dies as with --die-loading.
+# While a model's folder has a file of this name, its engine dies as with --die-loading; if it says
+# LASTING, the engine says itself that no other could load it.
 BROKEN = "broken"
+LASTING = "for good"
 # While it has one of this name, the engine stays in the state that it names, once it is there:
 # starting, loading, prefilling, or decoding, where a row has come to its token HELD_AT. Its heart
 # beats on.
@@ -130,6 +132,10 @@ class FakeEngine:
         while self.holds("starting"):
             time.sleep(HELD_LOOK_S)
         started = time.monotonic()
+        if self.says(BROKEN, LASTING):
+            told = f"{args.model} has no weights"
+            self.end.send(wire.Failed(0, "engine", told, code="cannot_load"))
+            sys.exit(1)
         if args.die_loading or (Path(args.model) / BROKEN).exists():
             print(f"no use: {args.model} is broken", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -269,11 +275,14 @@ class FakeEngine:
             self.end.send(wire.Failed(row.submit.id, "engine", told, traceback="Traceback …"))
             self.rows.pop(row.submit.id, None)
 
-    def holds(self, state: str) -> bool:
+    def says(self, file: str, text: str) -> bool:
         try:
-            return (Path(self.args.model) / HELD).read_text() == state
+            return (Path(self.args.model) / file).read_text() == text
         except OSError:
             return False
+
+    def holds(self, state: str) -> bool:
+        return self.says(HELD, state)
 
     def held(self) -> bool:
         there = any(row.done == HELD_AT for row in self.rows.values())

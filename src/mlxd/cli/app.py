@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from . import docs, smoke
+from . import docs, models, smoke
+from .options import Config, DataDir, Json, Url
 from .quick import load_settings, settings_from
 
 app = typer.Typer(
@@ -23,8 +24,7 @@ service = typer.Typer(
 app.add_typer(service, name="service")
 app.add_typer(docs.app, name="docs")
 app.command("ocr", epilog="Example: mlxd ocr scan.png receipt.pdf --format markdown")(docs.ocr)
-models = typer.Typer(help="Which models there are.", no_args_is_help=True)
-app.add_typer(models, name="models")
+app.add_typer(models.app, name="models")
 doctor = typer.Typer(
     help="""Find what will go wrong before it does, with the command that mends it.
 
@@ -38,10 +38,6 @@ Exit codes: 0 nothing stands in the way; 1 something does; 2 no such check; 130 
 )
 app.add_typer(doctor, name="doctor")
 
-Config = Annotated[Path | None, typer.Option(help="Settings file instead of the usual mlxd.toml.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where logs and state are kept.")]
-Url = Annotated[str | None, typer.Option(envvar="MLXD_URL", help="Of the service.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[
     list[str] | None,
     typer.Option("--model", metavar="NAME|DIR", help="Serve this model; may be repeated."),
@@ -61,7 +57,8 @@ def serve(
 ) -> None:
     """Serve models over HTTP until Ctrl-C.
 
-    Without --model, the models of the settings are served, or else the bundled one.
+    Without --model, the models of the settings are served, or what was assigned before, or else the
+    bundled one.
     """
     from .serve import run
 
@@ -285,88 +282,6 @@ def bench(
 app.command("smoke", cls=smoke.Command, epilog="Example: mlxd smoke --url http://127.0.0.1:8080")(
     smoke.smoke
 )
-
-
-@models.command("ls", epilog="Example: mlxd models ls --json")
-def models_ls(config: Config = None, json: Json = False) -> None:
-    """Models on this machine, and those that the catalogue knows."""
-    from .models_ls import ls
-
-    ls(settings_from({"config": config}), as_json=json)
-
-
-@models.command("pull", epilog="Example: mlxd models pull qwen3-vl-4b")
-def models_pull(
-    name: Annotated[str, typer.Argument(help="An alias, or ORG/NAME on the hub.")],
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Download a model, or go on with a download that was stopped.
-
-    Into the cache that Hugging Face's own tools use; every file is verified. A mirror: HF_ENDPOINT.
-    Models that need a token: HF_TOKEN. Exit codes: 0 it is here; 1 why not; 130 stopped.
-    """
-    from .models_pull import pull
-
-    raise SystemExit(pull(settings_from({"config": config}), name, as_json=json))
-
-
-@models.command("rm", epilog="Example: mlxd models rm qwen3-0.6b --yes")
-def models_rm(
-    name: Annotated[str, typer.Argument(help="An alias, or ORG/NAME.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also while it is in use.")] = False,
-    data_dir: DataDir = None,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Remove a model that mlxd downloaded; what others put into the cache stays.
-
-    Exit codes: 0 removed; 1 why not; 7 it is in use.
-    """
-    from .models_rm import rm
-
-    settings = settings_from({"data_dir": data_dir, "config": config})
-    raise SystemExit(rm(settings, name, yes=yes, force=force, as_json=json))
-
-
-@models.command("inspect", epilog="Example: mlxd models inspect pilot --json")
-def models_inspect(
-    name: Annotated[str, typer.Argument(help="An alias, ORG/NAME, or a folder.")],
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """What a model is, can do and needs, from its files alone.
-
-    Exit codes: 0 it can be served; 1 it can't, with the reasons.
-    """
-    from .models_inspect import inspect
-
-    raise SystemExit(inspect(settings_from({"config": config}), name, as_json=json))
-
-
-@models.command("assign", epilog="Example: mlxd models assign vision pilot")
-def models_assign(
-    capability: Annotated[str, typer.Argument(help="text, vision, tool_use, ...")],
-    name: Annotated[str | None, typer.Argument(help="A model; without it, none.")] = None,
-    url: Url = None,
-    data_dir: DataDir = None,
-    config: Config = None,
-) -> None:
-    """Let this model serve a capability; without a model, nothing serves it any more."""
-    from .models import assign
-
-    assign(settings_from({"data_dir": data_dir, "config": config}), url, capability, name)
-
-
-@models.command("show", epilog="Example: mlxd models show --json")
-def models_show(
-    url: Url = None, data_dir: DataDir = None, config: Config = None, json: Json = False
-) -> None:
-    """Which model serves which capability, and what was confirmed of it."""
-    from .models import show
-
-    show(settings_from({"data_dir": data_dir, "config": config}), url, as_json=json)
 
 
 @doctor.callback()

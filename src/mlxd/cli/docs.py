@@ -6,14 +6,11 @@ from typing import Annotated
 
 import typer
 
+from .options import Config, DataDir, Json, Url
 from .quick import settings_from
 
 app = typer.Typer(help="Documents: add, find, watch.", no_args_is_help=True)
 
-Config = Annotated[Path | None, typer.Option(help="Settings file instead of the usual mlxd.toml.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where logs and state are kept.")]
-Url = Annotated[str | None, typer.Option(envvar="MLXD_URL", help="Of the service.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Tag = Annotated[list[str] | None, typer.Option("--tag", help="May be repeated.")]
 
 

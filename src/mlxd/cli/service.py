@@ -24,7 +24,15 @@ def only_url(settings: Settings, url: str | None) -> str:
     return urls[0].rstrip("/")
 
 
-def ask(url: str, path: str, settings: Settings, *, body: Any = None, post: bool = False) -> Any:
+def ask(
+    url: str,
+    path: str,
+    settings: Settings,
+    *,
+    body: Any = None,
+    post: bool = False,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
     """The JSON that came back. A refusal is passed on in the service's own words."""
     token = settings.server.token
     headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -33,7 +41,7 @@ def ask(url: str, path: str, settings: Settings, *, body: Any = None, post: bool
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         request = urllib.request.Request(f"{url}{path}", data, headers)
-        with opener.open(request, timeout=TIMEOUT_S) as response:
+        with opener.open(request, timeout=timeout_s) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         raise Complaint(refusal(error)) from error

@@ -69,6 +69,7 @@ class Lifecycle:
         self.held.add(slot.entry.id)
         self._forget(slot)
         self._bring_up(slot, lambda: slot.start(cause))
+        slot.resting = False
 
     def stop(self, slot: Slot, cause: str) -> None:
         """It stays away until somebody needs it."""
