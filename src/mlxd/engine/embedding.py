@@ -15,7 +15,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxd.capabilities import is_for_vectors, repository_name
-from mlxd.machine import memory
+from mlxd.machine import backend, memory
 from mlxd.wire import (
     Cancel,
     Down,
@@ -31,7 +31,7 @@ from mlxd.wire import (
     Text,
 )
 
-from . import weights
+from . import encoders, weights
 from .backends.base import CannotLoad, Report, context_length, read_config, read_weights
 from .scheduler import AGEING_SECONDS
 from .step import BUSY_HEARTBEAT_SECONDS, IDLE_HEARTBEAT_SECONDS
@@ -62,6 +62,8 @@ class Encoder:
             raise CannotLoad(f"{folder} can't be loaded for embeddings: {error}") from error
         self.prepared = weights.prepare(self.model, policy, memory(), report)
         read_weights(self.model, report)
+        if backend() == "cpu":
+            encoders.install(self.model)
         self.context = context_length(self.config, folder)
         self.tokenizer = Tokenizer.load(folder)
         padding = self.config.get("pad_token_id")
