@@ -396,6 +396,7 @@ CODES = {
     "model_failed": ("job", "A model refused what a job asked of it; the reason is its own."),
     "path_not_allowed": ("403", "A path is not below `documents.roots`."),
     "unsupported_media_type": ("415", "The body is neither a form with files nor JSON."),
+    "storage_full": ("507", "There is no room on the disk for what was sent."),
     "wrong_state": ("409", "The job is in a state in which this can't be done."),
     "engine_error": ("500", "The engine failed at this request; the message is its own."),
     "engine_unavailable": ("503", "The model's engine failed, or the service is stopping."),

@@ -3,13 +3,15 @@
 files/DOCUMENT/REVISION/original     as it was given
 files/DOCUMENT/REVISION/images/      pages and pictures that results show
 files/DOCUMENT/REVISION/work/        what a job has done so far; gone once it is done
-incoming/                            uploads on their way
+incoming/                            uploads on their way, and what OCR alone needs
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,29 +22,38 @@ import msgspec
 REVISION_DIGITS = 24
 DOCUMENT_DIGITS = 16
 _CHUNK = 1024 * 1024
+# What came in so long ago was on its way when its desk was killed. Other machines may share this.
+FORGOTTEN_S = 24 * 3600.0
 
 
 class Files:
     def __init__(self, store: Path) -> None:
         self._root = store / "files"
-        self._incoming = store / "incoming"
-        for folder in (self._root, self._incoming):
+        self.incoming = store / "incoming"
+        for folder in (self._root, self.incoming):
             folder.mkdir(parents=True, exist_ok=True)
+        for left in self.incoming.iterdir():
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > FORGOTTEN_S:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def take(self, stream: BinaryIO, limit: int) -> tuple[Path, str, int]:
         """The content in a file of ours, its revision and its size; ValueError over the limit."""
         digest, size = hashlib.sha256(), 0
-        handle, name = tempfile.mkstemp(dir=self._incoming)
-        with os.fdopen(handle, "wb") as file:
-            while piece := stream.read(_CHUNK):
-                size += len(piece)
-                if size > limit:
-                    Path(name).unlink()
-                    raise ValueError(f"it has more than {limit} bytes")
-                digest.update(piece)
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
+        handle, name = tempfile.mkstemp(dir=self.incoming)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                while piece := stream.read(_CHUNK):
+                    size += len(piece)
+                    if size > limit:
+                        raise ValueError(f"it has more than {limit} bytes")
+                    digest.update(piece)
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            Path(name).unlink()
+            raise
         return Path(name), digest.hexdigest()[:REVISION_DIGITS], size
 
     def keep(self, taken: Path, document: str, revision: str) -> None:

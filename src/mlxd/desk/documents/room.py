@@ -13,6 +13,7 @@ from starlette.routing import Route
 from mlxd.desk.config import Config
 from mlxd.desk.models import Models
 
+from . import uploads
 from .describe import Describer
 from .events import Bell
 from .files import Files, write
@@ -73,6 +74,7 @@ class Documents:
         self.bell = Bell()
         self.store = Store(url or sqlite_url(folder / "documents.db"))
         self.files = Files(config.store)
+        uploads.come_to(self.files.incoming)
         self.index = Index(config.store / "index", shared=url is not None)
         self.ledger = Ledger(self.store, self._changed)
         self.vectoriser = Vectoriser(self._models, self.index, self.store, self.ledger)

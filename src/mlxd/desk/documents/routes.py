@@ -7,14 +7,13 @@ import anyio.to_thread
 import msgspec
 import sqlalchemy as sa
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from mlxd.desk.answers import Refused, answer, query, read_json
 
-from . import events
+from . import events, uploads
 from .kinds import SUFFIXES
 from .ledger import OVER, Priority
 from .search import Question, tags_of
@@ -116,11 +115,7 @@ class Faces:
         return answer({"documents": taken}, status)
 
     async def _uploads(self, request: Request) -> list[Any]:
-        try:
-            form = await request.form(max_files=MOST_UPLOADS, max_fields=MOST_UPLOADS)
-        except MultiPartException as error:
-            raise Refused(400, f"The form can't be read: {error.message}") from error
-        async with Closed(form):
+        async with uploads.form(request, files=MOST_UPLOADS) as form:
             files = [one for one in form.getlist("file") if isinstance(one, UploadFile)]
             if not files:
                 raise Refused(400, "There is no file in the field file.", param="file")
@@ -370,17 +365,6 @@ class Faces:
 
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
-
-
-class Closed:
-    def __init__(self, form: Any) -> None:
-        self._form = form
-
-    async def __aenter__(self) -> None:
-        return
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._form.close()
 
 
 def _document(row: dict[str, Any], tags: list[str]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import msgspec
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -17,6 +16,7 @@ from mlxd.desk.answers import Refused, answer
 from mlxd.desk.config import Config
 from mlxd.desk.models import Failed, Lacking, Models, Unavailable
 
+from . import uploads
 from .kinds import recognise
 from .ocr import Line, Reader, Sheet
 from .parse import Extraction, extract
@@ -24,6 +24,8 @@ from .pieces import Page, Survey, Unreadable, page_file
 
 Form = Literal["text", "markdown", "json"]
 Told = Callable[[dict[str, int]], None]
+_Folder = tempfile.TemporaryDirectory[str]
+_ORIGINAL = "original"
 
 
 class Transcriber:
@@ -35,35 +37,32 @@ class Transcriber:
         return [Route("/ocr", self.read, methods=["POST"])]
 
     async def read(self, request: Request) -> Response:
-        try:
-            form = await request.form(max_files=1)
-        except MultiPartException as error:
-            raise Refused(400, f"The form can't be read: {error.message}") from error
-        try:
+        # Gone with the last who needs it, also where nobody waits for the answer any more.
+        folder = tempfile.TemporaryDirectory(prefix="ocr-")
+        async with uploads.form(request, files=1) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise Refused(400, "There is no file in the field file.", param="file")
             wanted = _form(str(form.get("format", "json")))
-            data, name = await file.read(), file.filename or "file"
+            name = file.filename or "file"
             every = str(form.get("every_page", "")).lower() in ("1", "true", "yes", "on")
-        finally:
-            await form.close()
+            await asyncio.to_thread(uploads.keep, file.file, Path(folder.name, _ORIGINAL))
         if "text/event-stream" in request.headers.get("accept", ""):
             headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-            stream = self._events(data, name, wanted, every)
+            stream = self._events(folder, name, wanted, every)
             return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
-        sheets = await self._sheets(data, name, every, lambda progress: None)
+        sheets = await self._sheets(folder, name, every, lambda progress: None)
         if wanted == "json":
             return answer(shown(name, sheets))
         kind = "text/markdown" if wanted == "markdown" else "text/plain"
         return Response(written(sheets, wanted), media_type=f"{kind}; charset=utf-8")
 
     async def _events(
-        self, data: bytes, name: str, wanted: Form, every: bool
+        self, folder: _Folder, name: str, wanted: Form, every: bool
     ) -> AsyncIterator[bytes]:
         """How far it is, and then the result; leaving ends the work."""
         told: asyncio.Queue[dict[str, int] | None] = asyncio.Queue()
-        working = asyncio.create_task(self._sheets(data, name, every, told.put_nowait))
+        working = asyncio.create_task(self._sheets(folder, name, every, told.put_nowait))
         working.add_done_callback(lambda task: told.put_nowait(None))
         try:
             while (progress := await told.get()) is not None:
@@ -80,13 +79,11 @@ class Transcriber:
             working.cancel()
 
     async def _sheets(
-        self, data: bytes, name: str, every: bool, told: Told
+        self, kept: _Folder, name: str, every: bool, told: Told
     ) -> list[tuple[Page, Sheet]]:
-        with tempfile.TemporaryDirectory(prefix="mlxd-ocr-") as folder:
+        with kept as folder:
             try:
-                survey, pages = await asyncio.to_thread(
-                    self._parsed, Path(folder), data, name, every
-                )
+                survey, pages = await asyncio.to_thread(self._parsed, Path(folder), name, every)
                 made = []
                 for page in pages:
                     told({"page": page.number, "pages": survey.pages, "done": 0, "total": 1})
@@ -101,11 +98,8 @@ class Transcriber:
                 raise Refused(502, str(error), code="model_failed") from error
         return made
 
-    def _parsed(
-        self, folder: Path, data: bytes, name: str, every: bool
-    ) -> tuple[Survey, list[Page]]:
-        file = folder / "original"
-        file.write_bytes(data)
+    def _parsed(self, folder: Path, name: str, every: bool) -> tuple[Survey, list[Page]]:
+        file = folder / _ORIGINAL
         kind = recognise(file, name)
         if kind.parser not in ("pdf", "picture"):
             told = f"{name} is {kind.name}; pictures and PDFs have text to be read by a model."
