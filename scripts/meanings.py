@@ -236,7 +236,8 @@ PATHS = {
     "/proof/reports/{id}": "A report as JSON; with `/smoke.html`, `/smoke.md` or `/smoke.xml` "
     "after it, in that form. `DELETE` forgets it.",
     "/admin/reload": "Read the settings again, as SIGHUP does. Only engines whose own settings "
-    "changed are started anew; the answer names them, and what needs a restart of the service.",
+    "changed are started anew; the answer names them, the keys that changed, and what needs a "
+    "restart of the service.",
     "/models/pull": "`GET`: this service's downloads. `POST` with `model` begins one, or joins the "
     "one that runs, and answers at once; with `stream` or `Accept: text/event-stream`, with events "
     "until it has ended.",

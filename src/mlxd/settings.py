@@ -5,6 +5,7 @@ msgspec's: this module is loaded before the first engine is spawned, and pydanti
 would hold that back by 0.3 s on a small machine.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -164,6 +165,14 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "agent": AgentSettings,
     "logging": LoggingSettings,
 }
+# What a running service is found by, and how long to wait for its end.
+FINDING = (
+    "data_dir",
+    "server.host",
+    "server.port",
+    "server.token",
+    "server.drain_timeout",
+)
 _SECRETS = {"server.token", "documents.database"}
 _Table = TypeVar("_Table", ModelSettings, RemoteSettings)
 _SWITCH = {"on": True, "off": False, "yes": True, "no": False}
@@ -218,6 +227,28 @@ def load(
     found |= _from_environment(environ)
     found |= {k: (v, flag_name(k)) for k, v in (flags or {}).items() if v is not None}
     return _build(found)
+
+
+def load_to_find(
+    *, config: Path | None = None, environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> Settings:
+    """What a running service is found by, each key where it can be used; all else as if nobody had
+    set it. For settings that `load` refuses: who made a mistake in them may still end the service
+    that runs with the ones before."""
+    if config is None and environ.get("MLXD_CONFIG"):
+        config = Path(environ["MLXD_CONFIG"])
+    found: dict[str, tuple[Any, str]] = {}
+    with contextlib.suppress(SettingsError):
+        found |= _from_file(config)
+    names = {environment_name(key): key for key in FINDING}
+    found |= {names[name]: (value, name) for name, value in environ.items() if name in names}
+    found |= {k: (v, flag_name(k)) for k, v in flags.items() if v is not None}
+    usable: dict[str, tuple[Any, str]] = {}
+    for key in found.keys() & set(FINDING):
+        with contextlib.suppress(SettingsError):
+            _build({key: found[key]})
+            usable[key] = found[key]
+    return _build(usable)
 
 
 def redacted(key: str, value: Any) -> Any:

@@ -41,6 +41,7 @@ async def test_only_the_model_that_changed_is_touched(tmp_path: Path) -> None:
         # Another model in the place of b.
         write(a="", d="", c="")
         assert await reload() == {
+            "changed": ["models"],
             "restarted": [],
             "started": ["d"],
             "remotes": [],
@@ -51,7 +52,8 @@ async def test_only_the_model_that_changed_is_touched(tmp_path: Path) -> None:
         await here.until("b", lambda e: e["state"] == "stopped")
         # How long a model may be idle is no reason to load it again.
         write(a="", d="", c="idle_timeout = 0.2")
-        assert (await reload())["restarted"] == []
+        told = await reload()
+        assert (told["changed"], told["restarted"]) == (["models"], [])
         rested = await here.until("c", lambda e: e["state"] == "stopped")
         assert rested["cause"].startswith("idle for 0.2 s")
         after = await here.engine("a")

@@ -36,6 +36,10 @@ def test_up_serves_in_the_background_until_down(tmp_path: Path) -> None:
         asked = mlxd("models", "confirm", "pilot", "embedding", "text", *data)
         assert (asked.returncode, "embedding  not confirmed: " in asked.stdout) == (1, True)
         assert "code               pilot  ready" in mlxd("models", "show", *data).stdout
+        one = mlxd("models", "show", "pilot", *data).stdout
+        assert "\npilot\n" in one
+        assert "reranker" not in one
+        assert "There are: pilot." in mlxd("models", "show", "nope", *data).stderr
         assert (tmp_path / "data/logs/gateway.log").stat().st_size > 0
         assert "INFO" not in (tmp_path / "data/logs/up.log").read_text()
     finally:

@@ -20,6 +20,7 @@ def test_only_what_changed_is_touched(tmp_path: Path) -> None:
 
         config.write_text("[server]\nqueue_limit = 7\n")
         assert again().json() == {
+            "changed": ["server.queue_limit"],
             "restarted": [],
             "started": [],
             "remotes": [],
@@ -31,12 +32,15 @@ def test_only_what_changed_is_touched(tmp_path: Path) -> None:
         assert "Nothing was changed" in refused.json()["error"]["message"]
         assert service.engines() == [engine]
         config.write_text("[engine]\nmax_batch = 3\n")
-        assert again().json()["restarted"] == ["fake"]
+        told = again().json()
+        # What is in the file no more is as if nobody had set it.
+        assert sorted(told["changed"]) == ["engine.max_batch", "server.queue_limit"]
+        assert told["restarted"] == ["fake"]
         assert service.chat("hello").json()["choices"][0]["message"]["content"] == "hello"
         (second,) = service.engines()
         assert second != engine
         assert '"rows":3' in " ".join(second.cmdline())
         service.process.send_signal(signal.SIGHUP)
-        service.wait_for(r"settings read again: \{'restarted': \[\]")
+        service.wait_for(r"settings read again: \{'changed': \[\], 'restarted': \[\]")
         assert service.engines() == [second]
         assert service.end() == 0

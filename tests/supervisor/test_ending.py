@@ -125,6 +125,23 @@ async def test_an_engine_that_dies_while_it_restarts_takes_nothing_with_it(
         assert await asyncio.gather(*map(read, streams)) == [words(60)] * 2
 
 
+async def test_an_engine_that_comes_back_for_what_is_owed_ends_as_its_predecessor_was_to(
+    tmp_path: Path,
+) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        streams = await held(slot, 2)
+        slot.stop("code is assigned to another", 60.0)
+        await slot.until((State.DRAINING,))
+        os.kill(slot.pid or 0, signal.SIGKILL)
+        await until(lambda: starts(slot) == 2)
+        release(slot)
+        assert await asyncio.gather(*map(read, streams)) == [words(60)] * 2
+        await until(lambda: slot.state is State.STOPPED)
+        assert starts(slot) == 2
+        told = "code is assigned to another; its process ended by itself"
+        assert slot.machine.cause == told
+
+
 async def test_vectors_are_made_by_the_next_engine_too() -> None:
     sent: list[wire.Down] = []
     book = Book("fake", 9, send=sent.append, is_open=lambda: True)

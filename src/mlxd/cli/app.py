@@ -7,7 +7,7 @@ import typer
 
 from . import docs, models, smoke
 from .options import Config, DataDir, Json, Url
-from .quick import load_settings, settings_from
+from .quick import load_settings, settings_from, settings_to_find
 
 app = typer.Typer(
     name="mlxd",
@@ -85,8 +85,9 @@ def up(
 ) -> None:
     """Serve in the background, and return when a model is ready.
 
-    Exit codes: 0 up, or running already; 3 the port is taken; 4 no model could be started, or it
-    serves and none fits the memory budget; 5 still loading.
+    Exit codes: 0 up, or running already; 1 no such model; 2 a setting is wrong; 3 the port is
+    taken; 4 no model could be started, or it serves and none fits the memory budget; 5 still
+    loading.
     """
     from .background import up
 
@@ -113,7 +114,8 @@ def down(
     """
     from .background import down
 
-    raise SystemExit(down(settings_from({"data_dir": data_dir, "config": config}), at_once=now))
+    settings = settings_to_find({"data_dir": data_dir, "config": config})
+    raise SystemExit(down(settings, at_once=now))
 
 
 @service.command("install", epilog="Example: mlxd service install --model pilot --dry-run")
@@ -202,9 +204,8 @@ def status(
     """
     from .status import run
 
-    raise SystemExit(
-        run(settings_from({"data_dir": data_dir, "config": config}), url, as_json=json)
-    )
+    settings = settings_to_find({"data_dir": data_dir, "config": config})
+    raise SystemExit(run(settings, url, as_json=json))
 
 
 @app.command(epilog="Example: MLXD_SERVER_PORT=8080 mlxd config")
@@ -238,7 +239,7 @@ def logs(
     """The last lines of the logs, and with -f what comes, also across their rotation."""
     from .logs import run
 
-    settings = settings_from({"data_dir": data_dir, "config": config})
+    settings = settings_to_find({"data_dir": data_dir, "config": config})
     raise SystemExit(run(settings, name, lines=lines, follow=follow))
 
 

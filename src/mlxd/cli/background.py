@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mlxd.settings import Settings, environment_name
 
 from .complaint import Complaint
-from .service import ask
+from .quick import SERVE as OPTIONS
+from .service import ask, running
 from .status import doing_of
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ def up_log(settings: Settings) -> Path:
 
 def arguments(flags: Mapping[str, Any]) -> list[str]:
     """The options of `serve` again, with folders as seen from anywhere."""
-    from .quick import SERVE as OPTIONS
-
     made: list[str] = []
     for option, key in OPTIONS.items():
         value = flags.get(key)
@@ -52,10 +51,15 @@ def arguments(flags: Mapping[str, Any]) -> list[str]:
 def up(
     settings: Settings, flags: Mapping[str, Any], wait_s: float, command: Sequence[str] = SERVE
 ) -> int:
-    from mlxd.supervisor.record import living_gateways
-
-    for running in living_gateways(settings.data_dir):
-        print(f"mlxd is running already: {running.url} (process {running.gateway.pid})")
+    for one in running(settings):
+        print(f"mlxd is running already: {one.url} (process {one.gateway.pid})")
+        given = [option for option in OPTIONS.values() if flags.get(option) is not None]
+        if set(given) - {"data_dir", "config"}:
+            print(
+                "What was asked for here was not taken over. To start it anew: mlxd down, and then "
+                "this again",
+                file=sys.stderr,
+            )
         return 0
     log = up_log(settings)
     output = _opened(log)
@@ -141,30 +145,28 @@ def _look(url: str, settings: Settings) -> tuple[bool, str, list[str]]:
 
 
 def down(settings: Settings, *, at_once: bool) -> int:
-    from mlxd.supervisor.record import living_gateways
-
-    running = living_gateways(settings.data_dir)
-    if not running:
+    found = running(settings)
+    if not found:
         print(f"mlxd is not running{_elsewhere(settings)}")
         return 0
     try:
-        _tell(running)
+        _tell(found)
         if at_once:
             # It tells two signals apart once it has seen the first one.
             time.sleep(LOOK_S)
-            _tell(running)
-        _wait_until_down(running, settings)
+            _tell(found)
+        _wait_until_down(found, settings)
     except KeyboardInterrupt:
-        return _down_in_a_hurry(running, settings)
+        return _down_in_a_hurry(found, settings)
     print("mlxd is down")
     return 0
 
 
-def _down_in_a_hurry(running: Sequence["RunFile"], settings: Settings) -> int:
+def _down_in_a_hurry(found: Sequence["RunFile"], settings: Settings) -> int:
     try:
         print("\nending what still runs; once more to leave it to itself", file=sys.stderr)
-        _tell(running)
-        _wait_until_down(running, settings)
+        _tell(found)
+        _wait_until_down(found, settings)
     except KeyboardInterrupt:
         print("\nmlxd goes on ending. To see whether it has: mlxd status", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -172,16 +174,16 @@ def _down_in_a_hurry(running: Sequence["RunFile"], settings: Settings) -> int:
     return 0
 
 
-def _tell(running: Sequence["RunFile"]) -> None:
-    for one in running:
+def _tell(found: Sequence["RunFile"]) -> None:
+    for one in found:
         _signal(one.gateway.pid)
 
 
-def _wait_until_down(running: Sequence["RunFile"], settings: Settings) -> None:
+def _wait_until_down(found: Sequence["RunFile"], settings: Settings) -> None:
     from mlxd.supervisor.record import lives
 
     until = time.monotonic() + settings.server.drain_timeout + STOP_MARGIN_S
-    while left := [one for one in running if lives(one.gateway)]:
+    while left := [one for one in found if lives(one.gateway)]:
         if time.monotonic() > until:
             pids = ", ".join(str(one.gateway.pid) for one in left)
             raise Complaint(

@@ -1,6 +1,8 @@
 """`mlxd serve` without Typer: importing that takes longer than all else that has to happen before
 the engine can be started. Anything unusual is left to Typer, which explains it."""
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,20 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
     values = dict(flags)
     config = values.pop("config", None)
     return settings.load(config=Path(config) if config else None, flags=values)
+
+
+def settings_to_find(flags: Mapping[str, Any]) -> Settings:
+    """For what only looks for a service that runs: a mistake in the settings is no reason not to
+    end it, or not to look at it."""
+    try:
+        return load_settings(flags)
+    except settings.SettingsError as error:
+        print(f"mlxd: {error} The service is looked for all the same.", file=sys.stderr)
+        values = dict(flags)
+        config = values.pop("config", None)
+        return settings.load_to_find(
+            config=Path(config) if config else None, environ=os.environ, flags=values
+        )
 
 
 def settings_from(flags: Mapping[str, Any]) -> Settings:

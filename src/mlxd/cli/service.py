@@ -6,7 +6,7 @@ import urllib.request
 from typing import Any
 
 from mlxd.settings import Settings
-from mlxd.supervisor.record import living_gateways
+from mlxd.supervisor.record import RunFile, living_gateways, mark
 
 from .complaint import Complaint
 
@@ -14,9 +14,35 @@ EXIT_NOT_RUNNING = 3
 TIMEOUT_S = 5.0
 
 
+def running(settings: Settings) -> list[RunFile]:
+    """The services of this data folder: those that have a file there, or the one on the port, where
+    the folder can't be written."""
+    found = living_gateways(settings.data_dir)
+    if found:
+        return found
+    unwritten = _without_file(settings)
+    return [unwritten] if unwritten else []
+
+
+def _without_file(settings: Settings) -> RunFile | None:
+    url = f"http://{settings.server.host}:{settings.server.port}"
+    try:
+        status = ask(url, "/status", settings)
+        folder, pid = status["data_dir"], status["pid"]
+    except (Complaint, KeyError, TypeError):
+        return None
+    if folder != str(settings.data_dir) or not isinstance(pid, int):
+        return None
+    from mlxd.supervisor.owners import listens
+
+    # What answers may say what it likes; a signal goes only to the process that has the port.
+    known = mark(pid) if listens(pid, settings.server.port) else None
+    return RunFile(known, url=url) if known else None
+
+
 def only_url(settings: Settings, url: str | None) -> str:
     """The service to talk to: the one that was named, or the one of this data folder."""
-    urls = [url] if url else [file.url for file in living_gateways(settings.data_dir)]
+    urls = [url] if url else [file.url for file in running(settings)]
     if not urls:
         raise Complaint("mlxd is not running. Start it: mlxd up", EXIT_NOT_RUNNING)
     if len(urls) > 1:

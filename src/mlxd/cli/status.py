@@ -104,7 +104,10 @@ def _engine(name: str, engine: dict[str, Any]) -> tuple[list[str], list[str]]:
         f"pid {engine['pid']}" if engine["pid"] else "",
     ]
     told = [f"last error: {engine['last_error']}"] if engine["last_error"] else []
-    return row, told + ([engine["explanation"]] if engine.get("explanation") else [])
+    if engine.get("explanation"):
+        earlier = "" if told or engine["state"] != "ready" else "how the one before it ended: "
+        told.append(earlier + engine["explanation"])
+    return row, told
 
 
 def doing_of(engine: dict[str, Any]) -> str:
@@ -116,6 +119,8 @@ def doing_of(engine: dict[str, Any]) -> str:
         return "too big for the memory budget"
     if state == "stopped" and engine.get("resting"):
         return "at rest"
+    if state == "loading" and progress.get("phase", "loading") != "loading":
+        return "warming up"
     if state == "loading" and progress.get("total"):
         return f"loading {100 * progress['done'] // progress['total']} %"
     return str(state)
@@ -130,7 +135,8 @@ def _remote(name: str, remote: dict[str, Any]) -> tuple[list[str], list[str]]:
         f"failed {remote['failed']}",
         remote["url"],
     ]
-    return row, [f"last error: {remote['last_error']}"] if remote["last_error"] else []
+    when = "earlier" if remote["state"] == "ready" else "last"
+    return row, [f"{when} error: {remote['last_error']}"] if remote["last_error"] else []
 
 
 def _age(seconds: float) -> str:

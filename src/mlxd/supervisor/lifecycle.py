@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 # How soon a client may ask again for a model that does not fit now.
 ROOM_RETRY_S = 10.0
+# And for one that will not fit before somebody changes the settings.
+TOO_BIG_RETRY_S = 60.0
 
 
 class Lifecycle:
@@ -165,6 +167,8 @@ class Lifecycle:
         if self.settings.engine.memory_budget is None and not claims:
             # Only an estimate speaks against it; the engine itself will know.
             return ledger.Plan()
+        if told := self.too_big(slot):
+            raise EngineUnavailable(told, TOO_BIG_RETRY_S)
         raise EngineUnavailable(
             f"{name} needs about {ledger.shown(need)} of memory. The budget is "
             f"{ledger.shown(budget)}, and {ledger.shown(found.held)} of it are held by engines "

@@ -32,6 +32,17 @@ def port_owner(port: int) -> Owner | None:
     return Owner(pid, "a process of another user" if pid is None else _command(pid))
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether this process has the port, on whichever address."""
+    import psutil
+
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+
+
 def _asked_one_by_one(port: int) -> list[int | None]:
     import psutil
 

@@ -279,6 +279,12 @@ def wake_at(machine: Machine) -> float | None:
     return machine.deadline
 
 
+def is_fault(before: State, what: Input, after: Machine) -> bool:
+    """Something that whoever runs the service may want to know of, though it is being mended."""
+    died = isinstance(what, Gone) and before is not State.STOPPING
+    return died or after.state in (State.STALLED, State.FAILED)
+
+
 def restart_delay(crashes: int, dice: float) -> float:
     """Seconds before the restart that follows the crash: 0 after the first, then 1, 2, 4 … 300."""
     if crashes <= 1:

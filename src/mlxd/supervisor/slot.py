@@ -97,7 +97,8 @@ class Slot:
         self._pulse: Pulse | None = None
         self._changed = asyncio.Event()
         self._closing = False
-        self._drain_s = 0.0
+        # The last stop: an engine that comes back for what is owed ends as its predecessor was to.
+        self._stopped = policy.Stop("never started")
         self._task = asyncio.create_task(self.run(), name=f"slot {entry.id}")
 
     def configure(
@@ -341,7 +342,7 @@ class Slot:
         which it gets one by one, are owed an answer too."""
         ready = self.machine.state is State.READY
         if ready and not (self.machine.wanted or self._wishes or self.book.waiting):
-            self.stop("the answers it owed were sent", self._drain_s)
+            self.stop(self._stopped.cause, self._stopped.drain_s)
 
     def _wake_those_who_wait(self) -> None:
         self._changed.set()
@@ -422,7 +423,7 @@ class Slot:
     def _apply(self, what: policy.Input) -> None:
         before = self.machine.state
         if isinstance(what, policy.Stop):
-            self._drain_s = what.drain_s
+            self._stopped = what
         if isinstance(what, policy.Want | policy.Start):
             self._wishes -= 1
         if isinstance(what, policy.Gone):
@@ -431,7 +432,9 @@ class Slot:
         after = self.machine
         if after.state is not before or Action.SPAWN in actions:
             self.history.append(Transition(time.time(), after.state, after.cause))
-            log.info("engine %s: %s -> %s (%s)", self.entry.id, before, after.state, after.cause)
+            level = logging.WARNING if policy.is_fault(before, what, after) else logging.INFO
+            words = (self.entry.id, before, after.state, after.cause)
+            log.log(level, "engine %s: %s -> %s (%s)", *words)
         for action in actions:
             self._do(action)
         if after.state is not before or isinstance(what, policy.Stop):

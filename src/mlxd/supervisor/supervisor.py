@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -190,6 +191,7 @@ class Supervisor:
         }
         return {
             "ready": self.ready(),
+            "pid": os.getpid(),
             "troubles": [*self._house.troubles(), *self.too_big()],
             "engines": engines,
             "desk": self.desk.report(),
@@ -304,20 +306,17 @@ class Supervisor:
             self._assignments.replace(opening.assigned)
             self._lifecycle.held.clear()
             self._lifecycle.held.update(opening.held)
-        changed = self._remotes.replace(settings.remotes, settings.server.drain_timeout)
+        remotes = self._remotes.replace(settings.remotes, settings.server.drain_timeout)
         restarted = [name for name, slot in self._slots.items() if self._renew(slot, before)]
         self._make_slots()
         started = self._lifecycle.follow("the settings changed")
-        fixed = [
-            key
-            for key in known_keys()
-            if key.startswith(FIXED) and lookup(before, key) != lookup(settings, key)
-        ]
+        changed = [key for key in known_keys() if lookup(before, key) != lookup(settings, key)]
         return {
+            "changed": changed,
             "restarted": restarted,
             "started": [slot.entry.id for slot in started],
-            "remotes": changed,
-            "needs_restart_of_the_service": fixed,
+            "remotes": remotes,
+            "needs_restart_of_the_service": [key for key in changed if key.startswith(FIXED)],
         }
 
     def _check_open(self) -> None:
