@@ -12,12 +12,14 @@ import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.desk.kills import chunks, disturbed
 from tests.desk.kills import documents as mixture
 from tests.desk.papers import Paper, label
@@ -32,6 +34,7 @@ DOCUMENT_BYTES = 2_000
 CHUNKS = 100_000
 DIMENSION = 384
 SEARCHES = 200
+UPLOAD_MB = 500
 KILLED_DOCUMENTS = 50
 KILLS = 20
 PAPERS = 24
@@ -172,6 +175,48 @@ def _big_index(store: Path, minilm: str | None) -> int:
     return count
 
 
+def upload(folder: Path) -> Found:
+    """The memory of gateway and desk while a large file comes, and how soon a larger one is
+    refused."""
+    file = folder / "large.pdf"
+    with file.open("wb") as stream:
+        stream.write(b"%PDF-1.7\n")
+        for _ in range(UPLOAD_MB):
+            stream.write(random.randbytes(MB))
+    with serving(folder) as service:
+        service.indexed(("warm.txt", b"The desk is started before the clock is."))
+        desk = service.desk()
+        assert desk is not None
+        watched = {"gateway": psutil.Process(service.process.pid), "desk": desk}
+        before = {name: one.memory_info().rss for name, one in watched.items()}
+        most = dict(before)
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.01):
+                for name, one in watched.items():
+                    most[name] = max(most[name], one.memory_info().rss)
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        began = time.perf_counter()
+        with file.open("rb") as stream:
+            sent = service.http.post("/documents", files={"file": ("large.pdf", stream)})
+        seconds = time.perf_counter() - began
+        over.set()
+        watching.join()
+        assert sent.status_code == 202, sent.text
+        twice = file.read_bytes()
+        began = time.perf_counter()
+        with file.open("rb") as stream:
+            both = {"one": ("one.pdf", stream), "file": ("two.pdf", twice)}
+            refused = service.http.post("/documents", files=both)
+        early = time.perf_counter() - began
+        assert refused.status_code == 413, refused.text
+    grown = {f"{name} grew by MB": (most[name] - before[name]) / MB for name in watched}
+    return {"upload MB": UPLOAD_MB, "taken after s": seconds, **grown, "refused after s": early}
+
+
 def kills(folder: Path) -> Found:
     files = mixture(KILLED_DOCUMENTS)
     with serving(folder / "calm") as calm:
@@ -279,6 +324,7 @@ def main() -> int:
     parts: dict[str, Callable[[Path], Found]] = {
         "intake": intake,
         "search": lambda folder: search(folder, None),
+        "upload": upload,
         "kills": kills,
         "chat": chat,
         "facts": facts,
