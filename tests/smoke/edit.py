@@ -31,6 +31,10 @@ class Edit:
     def headers(self, status: int, data: bytes) -> dict[str, str]:
         return {}
 
+    def kind(self, kind: str) -> str:
+        """The content type."""
+        return kind
+
     def hangs_up(self) -> bool:
         """After an answer that said nothing of it."""
         return False

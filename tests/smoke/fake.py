@@ -307,7 +307,7 @@ class _Handler(Other, BaseHTTPRequestHandler):
 
     def _begin_and_hang(self, kind: str, length: int) -> None:
         self.send_response(200)
-        self.send_header("content-type", kind)
+        self.send_header("content-type", self.server.edit.kind(kind))
         self.send_header("content-length", str(length))
         self.end_headers()
         self.wfile.flush()
@@ -315,7 +315,7 @@ class _Handler(Other, BaseHTTPRequestHandler):
 
     def _drip(self, kind: str, data: bytes) -> None:
         self.send_response(200)
-        self.send_header("content-type", kind)
+        self.send_header("content-type", self.server.edit.kind(kind))
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         for place in range(len(data)):
@@ -328,7 +328,7 @@ class _Handler(Other, BaseHTTPRequestHandler):
         fault = self.server.fault
         kind = "application/json" if fault == "stream-content-type" else "text/event-stream"
         self.send_response(200)
-        self.send_header("content-type", kind)
+        self.send_header("content-type", self.server.edit.kind(kind))
         if self.protocol_version == "HTTP/1.1":
             self.send_header("transfer-encoding", "chunked")
         self.end_headers()
@@ -453,7 +453,7 @@ class _Handler(Other, BaseHTTPRequestHandler):
 
     def send(self, status: int, kind: str, data: bytes) -> None:
         self.send_response(status)
-        self.send_header("content-type", kind)
+        self.send_header("content-type", self.server.edit.kind(kind))
         fault = self.server.fault if "chat" in self.path else ""
         if fault == "gzip-that-is-none":
             self.send_header("content-encoding", "gzip")

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def whole(folder: Path) -> Run:
     assert len(run.checks) == ALL
     assert {check.verdict for check in run.checks} <= {"PASS", "FAIL", "ERROR", "SKIPPED"}
     assert all(check.reason for check in run.checks if check.verdict in ("ERROR", "SKIPPED"))
-    assert len(ET.parse(folder / "smoke.xml").findall(".//testcase")) == ALL
+    xml = ET.parse(folder / "smoke.xml")
+    assert len(xml.findall(".//testcase")) == ALL + 1
+    assert xml.find(".//testcase[@name='run']/error") is not None
     assert (folder / "smoke.html").read_text(encoding="utf-8").endswith("</html>\n")
     text = (folder / "smoke.md").read_text(encoding="utf-8")
     assert "## Conclusion" in text
@@ -97,12 +100,36 @@ async def test_the_server_dies_at_any_moment(moment: int, tmp_path: Path) -> Non
     run = whole(tmp_path)
     assert run.verdict in ("FAIL", "ERROR")
     assert "the server is gone" in run.cut_short
-    # The printed code may have failed before: from another process the fake can't read it.
-    assert {
-        one.category
-        for one in run.checks
-        if one.verdict in ("FAIL", "ERROR") and one.id != "vision.code"
-    } == {"server_down"}
+    # The printed code fails without that: from another process the fake can't read it.
+    lost = [one for one in run.checks if one.verdict in ("FAIL", "ERROR")]
+    expected = {"vision.code": {"wrong_answer", "server_down"}}
+    assert lost
+    assert all(one.category in expected.get(one.id, {"server_down"}) for one in lost)
+    assert "server_down" in {round_.category for round_ in lost[-1].rounds}
+
+
+async def test_a_signal_before_the_first_check(tmp_path: Path) -> None:
+    """From where the command has begun, it is kept until there is a run that it can end."""
+    with serving(edit=_At(0)) as fake:
+        process = await started("--url", fake.url, "--report", str(tmp_path))
+        async with asyncio.timeout(LIMIT_S):
+            await asyncio.to_thread(_until_held, process.pid)
+            process.send_signal(signal.SIGTERM)
+            _, err = await process.communicate()
+    assert process.returncode == 2, err.decode()
+    assert whole(tmp_path).cut_short == "interrupted by SIGTERM"
+
+
+def _until_held(pid: int) -> None:
+    while not _held(pid):
+        time.sleep(0.002)
+
+
+def _held(pid: int) -> bool:
+    """Blocked, or caught already."""
+    told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    mask = int(told["SigBlk"], 16) | int(told["SigCgt"], 16)
+    return bool(mask >> (signal.SIGTERM - 1) & 1)
 
 
 async def test_a_second_signal_while_the_report_is_written_costs_nothing(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Servers that are reached in other ways, and that look like those that people run."""
 
 import contextlib
+import http.server
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,8 @@ import pytest
 
 from mlxd.smoke import Plan, Run, Subject, judge
 from mlxd.smoke.reach import pick
+from mlxd.smoke.reports import Texts
+from mlxd.smoke.reports.conclusion import conclusion
 
 from .edit import Edit
 from .fake import Fake, serving
@@ -23,7 +28,7 @@ async def one(subject: Subject, plan: Plan = BASIC) -> Run:
     return (await judge([subject], plan)).runs[0]
 
 
-@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/", "/v1/chat/completions"])
 async def test_an_address_with_or_without_v1(end: str) -> None:
     with serving() as fake:
         run = await one(Subject(url=fake.url + end))
@@ -163,6 +168,58 @@ async def test_a_name_that_is_not_there_is_said_with_those_that_are() -> None:
         run = await one(Subject(url=fake.url, model_id="gpt-9"), Plan(suites=("health",)))
     assert run.verdict == "FAIL"
     assert run.checks[0].rounds[0].got == "fake"
+
+
+async def test_what_is_no_server_at_all_is_told_from_one_that_is_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    run = await one(Subject(url=url), Plan(suites=("basic",)))
+    assert run.verdict == "ERROR"
+    assert run.cut_short.startswith("the server can't be reached")
+    assert advice(run) == f"- Nobody can be reached at {url}. " + (
+        "Is the server running, and is this its address?"
+    )
+
+
+async def test_a_wrong_path_and_a_wrong_name_are_no_faults_of_the_model() -> None:
+    with serving() as fake:
+        lost = await one(Subject(url=fake.url + "/elsewhere"))
+        nameless = await one(Subject(url=fake.url, model_id="gpt-9"))
+        right = await one(Subject(url=fake.url))
+    assert "/elsewhere/v1/chat/completions (HTTP 404). Is this the address" in advice(lost)
+    assert advice(nameless) == "- The server has no model 'gpt-9'. It lists: fake. " + (
+        "Choose one with --model-id."
+    )
+    assert advice(right) == ""
+
+
+class _Files(http.server.BaseHTTPRequestHandler):
+    """It has nothing to do with models."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_error(501)
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+async def test_a_server_of_another_kind_is_said_to_be_one() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        run = await one(Subject(url=f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+    assert run.verdict == "FAIL"
+    assert "(HTTP 501). Is this the address of a server with the OpenAI API?" in advice(run)
+
+
+def advice(run: Run) -> str:
+    """What the report says to look at next."""
+    said = list(conclusion(run, Texts("en")))[-1]
+    head, _, lines = said.partition("\n\n")
+    return lines if head == "What to look at next:" else ""
 
 
 def test_the_model_that_is_asked() -> None:

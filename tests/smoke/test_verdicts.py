@@ -41,6 +41,13 @@ def checked(
     )
 
 
+def test_a_server_that_ends_is_no_behaviour_of_its_model() -> None:
+    ended = checked("PPF", mark=0.6)
+    ended.rounds[-1].category = "server_down"
+    conclude(ended, cut="the server is gone")
+    assert (ended.verdict, ended.category) == ("FAIL", "server_down")
+
+
 @pytest.mark.parametrize(
     ("rounds", "planned", "kind", "mark", "cut", "expected"),
     [

@@ -45,6 +45,12 @@ class SplitLines(Edit):
 
 
 @_variant
+class ContentTypesInCapitals(Edit):
+    def kind(self, kind: str) -> str:
+        return f'{kind.title()}; Charset="UTF-8"'
+
+
+@_variant
 class OldHttp(Edit):
     protocol = "HTTP/1.0"
 

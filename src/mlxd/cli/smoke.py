@@ -1,6 +1,9 @@
 """`mlxd smoke`: any server and the model behind it, judged from outside."""
 
 import enum
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
 
 # sysexits' EX_USAGE: 1 and 2 already say what became of the checks.
 EXIT_USAGE = 64
+
+
+# While one of these is blocked, it waits. What is asked for before the first check, and while the
+# report is written, must not cost the report.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Command(TyperCommand):
@@ -76,7 +84,13 @@ def smoke(
     ] = False,
     suite: Annotated[
         list[str] | None,
-        typer.Option(help="Only this one (core: the first four); may be repeated."),
+        typer.Option(
+            metavar="NAME",
+            help="Only this suite; may be repeated. core: the first four. All: health, basic, "
+            "tool-role, tool-loop, conversation, streaming, structured, vision, stop, seed, "
+            "choices, logprobs, context, multilingual, tool-choice, parallel-tools, reasoning, "
+            "embeddings, completions, errors, concurrency, cancel, steady.",
+        ),
     ] = None,
     rounds: Annotated[
         str | None,
@@ -90,7 +104,10 @@ def smoke(
     ] = None,
     format: Annotated[
         list[Format] | None,
-        typer.Option(help="Only this report; may be repeated. Without --report: print it."),
+        typer.Option(
+            metavar="md|html|json|junit",
+            help="Only this report; may be repeated. Without --report: print it.",
+        ),
     ] = None,
     lang: Annotated[Lang, typer.Option(help="Of the reports.")] = Lang.en,
     blame: Annotated[
@@ -136,7 +153,9 @@ def smoke(
         list[str] | None,
         typer.Option(metavar="NAME", help="With --lifecycle: another model that it can serve."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no summary.")
+    ] = False,
     progress: Annotated[
         Progress, typer.Option(help="For people, or as lines of JSON on standard output.")
     ] = Progress.text,
@@ -150,6 +169,7 @@ def smoke(
         raise usage("--command and --swap are for --lifecycle.")
     if progress is Progress.json and format and not report:
         raise usage("Lines and a report can't share standard output: say --report DIR.")
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     import msgspec
     from rich.console import Console
 
@@ -175,6 +195,7 @@ def smoke(
     if lifecycle:
         from .lifecycle import judge
 
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         live = None if quiet else watching(Console(stderr=True, highlight=False))
         made = judge(command or [], model_id, swap or [], options, live, only=suite or [])
         made.runs[:0] = earlier
@@ -188,20 +209,40 @@ def smoke(
     ]
     console = Console(stderr=True, highlight=False)
     live = None if quiet else watching(console)
-    made = run_all(subjects, plan, live) if subjects else Report(runs=[])
+    made = run_all(subjects, plan, live, held=True) if subjects else Report(runs=[])
     if blame:
-        for run in made.runs:
-            _accuse(run, console if not quiet else None, lang)
+        with _interruptible():
+            for run in made.runs:
+                _accuse(run, console if not quiet else None, lang)
     made.runs[:0] = earlier
     _write(made, report, format or [], lang)
     if not quiet:
         summary(console, made, lang.value)
         if report:
             console.print(f"\n{report}", markup=False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if not suite:
         console.quiet = quiet
         _certify(made.runs[len(earlier) :], data_dir, console, lang)
     raise SystemExit(made.exit_code)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C or SIGTERM end what is within, and what follows still happens."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _accuse(run: "Run", console: "Console | None", lang: Lang) -> None:

@@ -191,7 +191,7 @@ def _mended(value: Any) -> Any:
 
 
 def json_object(reply: Reply) -> dict[str, Any]:
-    if "json" not in reply.content_type:
+    if "json" not in reply.content_type.lower():
         kind = reply.content_type or "none"
         raise Fault(
             "wire_format",

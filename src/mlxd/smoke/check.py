@@ -27,6 +27,8 @@ LOADING_POLL_S = 0.5
 # Whatever the server says: no client should ask more often.
 LEAST_WAIT_S = 0.05
 STREAMS_BROKEN = "streams are broken"
+# What stands for bytes that are no character.
+BROKEN = "\ufffd"
 NOT_LOADED = "the model was not loaded in time"
 PACE = "seconds of a short answer at the beginning"
 USAGE_WRONG = "usage is wrong"

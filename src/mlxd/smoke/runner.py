@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, kw_only=True, frozen=True):
     options: Options = Options()
 
     def checks(self) -> list[Check]:
+        if wrong := [name for name in self.suites if name not in SUITES]:
+            raise ValueError(f"{wrong[0]!r} is no suite. There are: {', '.join(SUITES)}.")
         all_ = [check for name in self.suites for check in SUITES[name].checks]
         return [check for check in all_ if not self.only or check.id in self.only]
 
@@ -235,7 +237,9 @@ class Runner:
         except Fault as fault:
             note("ERROR" if fault.error else "FAIL", fault.got, fault)
             if fault.category == "server_down" and not await server.alive():
-                raise _Over(f"the server is gone: {fault.message}") from None
+                if server.answered:
+                    raise _Over(f"the server is gone: {fault.message}") from None
+                raise _Over(f"the server can't be reached: {fault.message}") from None
         except asyncio.CancelledError:
             note("SKIPPED", "", message=f"cut off in this round: {self._cut or 'cancelled'}")
             raise

@@ -89,6 +89,8 @@ def _serial(nonces: Nonces) -> Scene:
     )
 
 
+# The number of that scene.
+TRACKING = 2
 MADE: tuple[Callable[[Nonces], Scene], ...] = (_access_code, _tracking, _serial)
 
 

@@ -52,9 +52,9 @@ class Server:
         local: bool = False,
         insecure: bool = False,
     ) -> None:
-        """`url` with or without /v1. `local`: a server of ours, so no proxy is asked. `insecure`:
-        any certificate of its will do."""
-        self.base = url.rstrip("/").removesuffix("/v1")
+        """`url` with or without what comes after it in requests. `local`: a server of ours, so no
+        proxy is asked. `insecure`: any certificate of its will do."""
+        self.base = url.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
         if "://" not in self.base:
             self.base = f"http://{self.base}"
         self.timeout = timeout
@@ -62,6 +62,8 @@ class Server:
         self._local = local
         self._insecure = insecure
         self.connections = 0
+        # Anything at all has come back.
+        self.answered = False
         # Kept connections that ended under a request, which was then answered over another.
         self.drops = 0
         # Before every path, unless the server has its own root.
@@ -127,6 +129,7 @@ class Server:
                 asked = {"method": method, "url": url, "content": data or None, "headers": headers}
                 response = await self._response(stack, asked)
                 exchange.status = response.status_code
+                self.answered = True
                 exchange.headers = _shown(response.headers)
                 reply.kept = response.http_version == "HTTP/1.1" and (
                     "close" not in response.headers.get("connection", "").lower()

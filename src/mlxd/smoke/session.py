@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 
 import msgspec
@@ -12,6 +13,8 @@ import mlxd
 from .result import Report, Run, Target
 from .runner import Observer, Plan, Runner, Silent
 from .started import NotStarted, served
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 class Subject(msgspec.Struct, kw_only=True, frozen=True):
@@ -120,26 +123,45 @@ def run(
 
 
 def run_all(
-    subjects: Sequence[Subject], plan: Plan | None = None, observer: Observer | None = None
+    subjects: Sequence[Subject],
+    plan: Plan | None = None,
+    observer: Observer | None = None,
+    *,
+    held: bool = False,
 ) -> Report:
-    """Ctrl-C or SIGTERM end it early with a whole report."""
+    """Ctrl-C or SIGTERM end it early with a whole report. Where a loop runs already, as in a
+    notebook, this one has a thread of its own; `judge` is what does not block that loop.
+    `held`: the caller has blocked these signals, from before it began until all is written."""
     session = Session(subjects, plan or Plan(), observer)
-    with asyncio.Runner() as loop, _signals(session, loop.get_loop()):
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(session, held)
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(_run, session, False).result()
+
+
+def _run(session: Session, held: bool) -> Report:
+    with asyncio.Runner() as loop, _signals(session, loop.get_loop(), held):
         return loop.run(session.run())
 
 
 @contextmanager
-def _signals(session: Session, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+def _signals(session: Session, loop: asyncio.AbstractEventLoop, held: bool) -> Iterator[None]:
     """Only in the main thread can signals be caught; elsewhere they are the caller's matter."""
-    caught: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+    caught: tuple[signal.Signals, ...] = CAUGHT
     try:
         for number in caught:
             name = signal.Signals(number).name
             loop.add_signal_handler(number, session.stop, f"interrupted by {name}")
     except (ValueError, RuntimeError):
         caught = ()
+    if held:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
     try:
         yield
     finally:
+        if held:
+            signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         for number in caught:
             loop.remove_signal_handler(number)

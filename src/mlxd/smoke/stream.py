@@ -68,7 +68,7 @@ def _lines(reply: Reply) -> Iterator[tuple[float, str]]:
 
 def read_stream(reply: Reply) -> Answer:
     refuse_errors(reply, "the streaming request")
-    if "text/event-stream" not in reply.content_type:
+    if "text/event-stream" not in reply.content_type.lower():
         kind = reply.content_type or "none"
         raise Fault(
             "wire_format",

@@ -26,7 +26,9 @@ def conclude(result: CheckResult, *, auto: bool = False, cut: str = "") -> None:
         return
     # A round that was cut off is there too, but shows nothing.
     whole = auto or len(judged) >= result.planned
-    if failed and _lost(result, failed, auto=auto):
+    # Whatever share may fail: that a server ends is not the model's behaviour.
+    died = bool(cut) and judged[-1].verdict == "FAIL" and judged[-1].category == "server_down"
+    if failed and (died or _lost(result, failed, auto=auto)):
         result.verdict = "FAIL"
     elif errors:
         result.verdict = "ERROR"

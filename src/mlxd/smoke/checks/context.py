@@ -1,4 +1,4 @@
-"""It remembers the beginning of a long prompt."""
+"""It remembers all of a long prompt."""
 
 from ..answer import error_message, read_whole
 from ..check import CHAT, Probe, Suite, containing, skip_if_lacking
@@ -11,24 +11,27 @@ suite = Suite("context", ("Remembers a long prompt", "长上下文记忆"))
 # where each letter is one.
 MOST_CHARACTERS = 1600
 LEAST_CHARACTERS = 400
+# Of the prompt before the fact, round by round: who forgets the beginning, and who forgets the
+# middle, fails two of three.
+DEPTHS = (0.0, 1 / 3, 2 / 3)
 
 
 @suite.behaviour(
     "needle",
-    ("A fact from the beginning of a long prompt", "长提示开头的事实"),
-    ("the fresh code that stood early in the prompt", "提示开头出现的新代码"),
+    ("A fact from a long prompt", "长提示中的事实"),
+    ("the fresh code that stood once in the prompt", "提示中只出现一次的新代码"),
     rounds=3,
     mark=0.6,
 )
 async def needle(probe: Probe) -> str:
     code = probe.expect(probe.nonces.code())
     item = probe.nonces.choice(ITEMS)
+    depth = DEPTHS[(probe.number - 1) % len(DEPTHS)]
     length = MOST_CHARACTERS
     while True:
-        asked = (
-            f"The code of the {item} is {code}.\n\n{_filler(probe, length)}\n\n"
-            f"What is the code of the {item}? Reply with only the code."
-        )
+        lines = _filler(probe, length)
+        lines.insert(round(depth * len(lines)), f"The code of the {item} is {code}.")
+        asked = f"{' '.join(lines)}\n\nWhat is the code of the {item}? Reply with only the code."
         reply = await probe.send("POST", CHAT, probe.body(asked))
         if reply.status not in (400, 413, 422) or error_message(reply) is None:
             return containing(read_whole(reply), code)
@@ -38,11 +41,11 @@ async def needle(probe: Probe) -> str:
         length //= 2
 
 
-def _filler(probe: Probe, characters: int) -> str:
+def _filler(probe: Probe, characters: int) -> list[str]:
     """Sentences without a code, none of them twice."""
     lines: list[str] = []
     while sum(map(len, lines)) < characters:
         one, other = probe.nonces.sample(ITEMS, 2)
         count = probe.nonces.number(2, 99)
         lines.append(f"The {one} from {probe.nonces.word()} stood {count} steps from the {other}.")
-    return " ".join(lines)
+    return lines

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..check import Probe, Suite, containing
 from ..nonce import ITEMS
+from ..scenes import TRACKING, scene
 
 suite = Suite("conversation", ("Reads the whole conversation", "读取整段对话"))
 
@@ -29,6 +30,24 @@ async def system(probe: Probe) -> str:
     code, item = probe.expect(probe.nonces.code()), _item(probe)
     told = {"role": "system", "content": f"The code of the {item} is {code}."}
     return containing(await probe.chat([told, _question(item)]), code)
+
+
+@suite.behaviour(
+    "tools",
+    ("The system prompt counts beside tools too", "带工具时系统提示同样有效"),
+    ("the fresh code that only the system prompt has", "仅出现在系统提示中的新代码"),
+    rounds=3,
+    mark=0.6,
+)
+async def tools(probe: Probe) -> str:
+    """Templates have a branch of their own for tools, and servers a path."""
+    code, item = probe.expect(probe.nonces.code()), _item(probe)
+    told = {"role": "system", "content": f"The code of the {item} is {code}."}
+    # Of another matter than the question.
+    tool = scene(probe.nonces, TRACKING).tool
+    return containing(
+        await probe.chat([told, _question(item)], optional="tools", tools=[tool]), code
+    )
 
 
 @suite.behaviour(

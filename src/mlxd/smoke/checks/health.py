@@ -6,12 +6,19 @@ from time import perf_counter
 from urllib.parse import quote
 
 from ..answer import json_object, read_whole, refuse_errors
-from ..check import CHAT, PACE, USAGE_WRONG, Probe, Suite, echo
+from ..check import BROKEN, CHAT, PACE, USAGE_WRONG, Probe, Suite, echo
 from ..faults import Fault, Skip
 
 suite = Suite("health", ("The server answers", "服务可用"))
 
 REQUESTS = 3
+# Of the text that is counted as an answer and as a part of a prompt: so long, at least so many
+# characters, and so many times, so that nothing else weighs in. Tokens that were generated may be
+# fewer than those of the same text when it is read, but not by half.
+SPOKEN_TOKENS = 32
+LEAST_SPOKEN = 16
+TIMES = 8
+MOST_MORE = 1.5
 
 
 @suite.contract(
@@ -136,4 +143,24 @@ async def _counted(probe: Probe) -> str:
     for found in (short, long):
         if found.text and not found.completion_tokens:
             raise Fault("wire_format", "usage: an answer of no tokens, though there is text")
+    await _counts_alike(probe)
     return f"{one} and {other} tokens"
+
+
+async def _counts_alike(probe: Probe) -> None:
+    """What the model has just said, it is asked to read: a text has as many tokens there as here,
+    but for how its ends join with what is beside them."""
+    asked = f"Write one line of random words about a {probe.nonces.word()}."
+    said = await probe.chat(asked, max_tokens=SPOKEN_TOKENS)
+    spoken = said.completion_tokens
+    if said.calls or not spoken or len(said.text) < LEAST_SPOKEN or BROKEN in said.text:
+        return
+    read = []
+    for times in (1, TIMES):
+        text = "\n".join([probe.nonces.code(), *[said.text] * times])
+        found = await probe.chat(text, max_tokens=1)
+        read.append(int(found.usage.get("prompt_tokens") or 0))
+    each = (read[1] - read[0]) / (TIMES - 1)
+    if each > MOST_MORE * spoken + 1:
+        told = f"usage: a text of {spoken} tokens counts {each:.0f} where it stands in a prompt"
+        raise Fault("wire_format", told, got=said.text)

@@ -1,11 +1,10 @@
 """English, Chinese, and characters of more than one byte."""
 
-from ..check import Probe, Suite, echo, exactly
+from ..check import BROKEN, Probe, Suite, echo, exactly
 from ..faults import Fault, Skip
 from ..nonce import ITEMS
 
 suite = Suite("multilingual", ("English and Chinese", "中英文"))
-BROKEN = "�"
 
 
 @suite.behaviour(
@@ -41,7 +40,7 @@ async def chinese(probe: Probe) -> str:
     ("the same characters as in a whole answer", "与非流式字符一致"),
 )
 async def stream(probe: Probe) -> str:
-    asked = echo(f"你好，世界！🎉 {probe.nonces.code()} 明天见 ñéü 🚀")
+    asked = echo(f"你好，世界！🎉 {probe.nonces.code()}\n\n明天见 ñéü 🚀")
     whole = await probe.chat(asked, temperature=0)
     streamed = await probe.stream(asked, temperature=0)
     if BROKEN in streamed.text and BROKEN not in whole.text:

@@ -289,6 +289,10 @@ _SENTENCES: dict[str, str] = {
     "not reached: {}": "未执行到：{}",
     "no answer, twice in a row": "连续两次没有回答",
     "the server is gone: {}": "服务已不在：{}",
+    "the server can't be reached: {}": "无法连接服务：{}",
+    "usage: a text of {} tokens counts {} where it stands in a prompt": (
+        "用量：{} 个词元的文本在提示中计为 {} 个"
+    ),
     "cut off in this round: {}": "本轮被中断：{}",
     "the check itself broke: {}": "测试本身出错：{}",
     "cancelled": "已取消",
@@ -351,6 +355,7 @@ _SENTENCES: dict[str, str] = {
     ),
     "straight at the engine, the same check passes": "直连引擎时同一测试通过",
     "straight at the engine, the same check can't be asked: {}": "直连引擎时无法进行同一测试：{}",
+    "straight at the engine, it gives no answer: {}": "直连引擎时没有回答：{}",
     "straight at the engine, the same check can't be judged either": "直连引擎时同样无法评判",
     "straight at the engine, the same check fails, whatever is said": "直连引擎时同一测试也失败",
     "the library alone, with the same weights and template, says what was expected": (

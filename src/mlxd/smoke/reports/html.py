@@ -6,7 +6,8 @@ from html import escape
 
 from ..result import CheckResult, Exchange, Report, Round, Run
 from .charts import heat_map, latency, strip
-from .markdown import blame, cause_of, conclusion, options, percent, percent_of, rounds_of
+from .conclusion import blame, conclusion
+from .markdown import cause_of, failed_tests, options, percent, percent_of, rounds_of
 from .texts import Lang, Texts
 
 STYLE = """
@@ -53,7 +54,7 @@ def _run(run: Run, say: Texts) -> Iterator[str]:
     if run.error:
         yield f'<p class="note">{escape(say("not_judged", why=say.told(run.error)))}</p>'
     elif run.cut_short:
-        yield f'<p class="note">{escape(say("cut", why=say.told(run.cut_short)))}</p>'
+        yield f'<p class="note">{escape(say("cut", why=say.told(run.cut_short).rstrip(".")))}</p>'
     yield f"<h3>{say('summary')}</h3>"
     yield _summary(run, say)
     yield f"<h3>{say('table')}</h3>"
@@ -96,6 +97,8 @@ def _summary(run: Run, say: Texts) -> str:
     ]
     if run.category:
         rows.append([say("main_category"), say.category(run.category)])
+    if lost := failed_tests(run):
+        rows.append([say("failed_tests"), lost])
     return _table([], rows)
 
 

@@ -20,20 +20,26 @@ def junit(report: Report, lang: Lang = "en") -> str:
 
 
 def _suite(run: Run, say: Texts) -> ET.Element:
+    over = bool(run.error or run.cut_short)
     suite = ET.Element(
         "testsuite",
         name=_clean(f"{run.target.name} {run.target.model}".strip()),
-        tests=str(len(run.checks)),
+        tests=str(len(run.checks) + over),
         failures=str(run.count("FAIL")),
-        errors=str(run.count("ERROR")),
+        errors=str(run.count("ERROR") + over),
         skipped=str(run.count("SKIPPED")),
         time=f"{run.seconds:.3f}",
         timestamp=run.started,
     )
     for check in run.checks:
         suite.append(_case(check, run, say))
-    if run.error or run.cut_short:
-        ET.SubElement(suite, "system-err").text = _clean(say.told(run.error or run.cut_short))
+    if why := run.error or run.cut_short:
+        # Else a run of which nothing failed because nothing ran would be green.
+        case = ET.SubElement(suite, "testcase", classname=_clean(run.target.name), name="run")
+        case.set("time", "0.000")
+        told = _clean(say.told(why))
+        ET.SubElement(case, "error", type="error", message=told.partition("\n")[0])
+        ET.SubElement(suite, "system-err").text = told
     return suite
 
 

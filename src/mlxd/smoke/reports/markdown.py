@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from ..result import Accused, CheckResult, Exchange, Report, Round, Run
+from ..result import CheckResult, Exchange, Report, Round, Run
+from .conclusion import blame, conclusion, quoted
 from .texts import Lang, Texts
 
 # Of one request or response in the error log; JSON has all of it.
@@ -24,9 +25,9 @@ def _run(run: Run, say: Texts, *, heading: bool) -> Iterator[str]:
     if heading:
         yield f"# {run.target.name}"
     if run.error:
-        yield f"> **{say('not_judged', why=_quoted(say.told(run.error)))}**"
+        yield f"> **{say('not_judged', why=quoted(say.told(run.error)))}**"
     elif run.cut_short:
-        yield f"> **{say('cut', why=say.told(run.cut_short))}**"
+        yield f"> **{say('cut', why=say.told(run.cut_short).rstrip('.'))}**"
     yield f"## {say('summary')}"
     yield _summary(run, say)
     yield f"## {say('table')}"
@@ -61,7 +62,13 @@ def _summary(run: Run, say: Texts) -> str:
     ]
     if run.category:
         rows.append((say("main_category"), say.category(run.category)))
+    if lost := failed_tests(run):
+        rows.append((say("failed_tests"), lost))
     return table((say("what"), say("number")), rows)
+
+
+def failed_tests(run: Run) -> str:
+    return ", ".join(check.id for check in run.checks if check.verdict == "FAIL")
 
 
 def _overview(run: Run, say: Texts) -> str:
@@ -132,10 +139,6 @@ def _round(one: Round, say: Texts) -> Sequence[str]:
         "-" if one.tokens is None else str(one.tokens),
         f"{cause}: {say.told(one.message)}" if cause else say.told(one.message),
     )
-
-
-def blame(accused: Accused, say: Texts) -> str:
-    return f"{say(f'who.{accused.who}')}: {say.told(accused.why)}"
 
 
 def failures(run: Run) -> str:
@@ -213,30 +216,6 @@ def options(run: Run, say: Texts) -> Iterator[str]:
         yield f"{key}={'-' if value is None else shown}"
 
 
-def conclusion(run: Run, say: Texts) -> Iterator[str]:
-    if run.error:
-        yield say("not_judged", why=_quoted(say.told(run.error)))
-    elif run.cut_short:
-        yield say("cut", why=say.told(run.cut_short))
-    failed, errors = run.count("FAIL"), run.count("ERROR")
-    if failed:
-        yield say("some_fail", failed=failed, total=len(run.checks))
-    if errors:
-        yield say("some_error", errors=errors)
-    if run.verdict == "PASS":
-        yield say("all_pass", skipped=run.count("SKIPPED"))
-    if run.verdict == "SKIPPED":
-        yield say("nothing")
-    blamed = [check for check in run.checks if check.accused]
-    if blamed:
-        lines = [f"- {check.id}: {blame(check.accused, say)}" for check in blamed if check.accused]
-        yield f"{say('fault_of')}:\n\n" + "\n".join(lines)
-    causes = dict.fromkeys(check.category for check in run.checks if check.category)
-    if causes:
-        lines = [f"- **{say.category(name)}**: {say(f'next.{name}')}" for name in causes]
-        yield f"{say('next')}:\n\n" + "\n".join(lines)
-
-
 def comparison(report: Report, say: Texts) -> str:
     ids = dict.fromkeys(check.id for run in report.runs for check in run.checks)
     head = [say("test"), *(run.target.name for run in report.runs)]
@@ -272,7 +251,3 @@ def _inline(text: str) -> str:
     for mark in ("\\", "|", "<", "`"):
         text = text.replace(mark, "\\" + mark)
     return text.replace("\r", "").replace("\n", "⏎")
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\n", "\n> ")

@@ -7,12 +7,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..result import CheckResult, Report, Run, Target
-from .markdown import conclusion, percent, rounds_of
+from .conclusion import conclusion
+from .markdown import percent, rounds_of
 from .texts import Lang, Texts
 
 COLOURS = {"PASS": "green", "FAIL": "red", "ERROR": "yellow", "SKIPPED": "dim"}
 # The reports have all of it.
 LINE_CHARACTERS = 240
+# Of the longest id of a check.
+NAME_WIDTH = 26
 MARKS = {"PASS": "●", "FAIL": "✗", "ERROR": "!", "SKIPPED": "·"}
 
 
@@ -74,13 +77,13 @@ class Live:
 
     def _strip(self, result: CheckResult) -> str:
         marks = "".join(f"[{COLOURS[r.verdict]}]{MARKS[r.verdict]}[/]" for r in result.rounds[-40:])
-        return f"  …       {result.id:24} {marks}"
+        return f"  …       {result.id:{NAME_WIDTH}} {marks}"
 
     def _line(self, result: CheckResult) -> str:
         verdict = f"[{COLOURS[result.verdict]}]{result.verdict:7}[/]"
         seconds = sum(one.seconds for one in result.rounds)
         why = f"  {escape(_first_line(self._say.told(result.reason)))}" if result.reason else ""
-        return f"  {verdict} {result.id:24} {rounds_of(result):>6}  {seconds:6.2f} s{why}"
+        return f"  {verdict} {result.id:{NAME_WIDTH}} {rounds_of(result):>6}  {seconds:6.2f} s{why}"
 
 
 def _first_line(text: str) -> str:

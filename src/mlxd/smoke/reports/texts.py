@@ -67,12 +67,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "not_judged": ("This run could not be judged: {why}", "无法评判：{why}"),
     "all_pass": (
-        "Everything that ran passed. {skipped} tests did not apply or did not run.",
-        "所有已执行的测试均通过。{skipped} 项未执行或不适用。",
+        "Everything that ran passed.",
+        "所有已执行的测试均通过。",
+    ),
+    "some_skipped": (
+        "What did not apply or did not run: {skipped}.",
+        "未执行或不适用：{skipped} 项。",
+    ),
+    "failed_tests": ("Failed tests", "失败的测试"),
+    "models_fault": (
+        "What failed is the model's: the server did what it was asked to do.",
+        "失败原因在模型：服务按要求完成了工作。",
     ),
     "some_fail": ("{failed} of {total} tests failed.", "{total} 项测试中有 {failed} 项失败。"),
     "some_error": (
-        "{errors} tests could not be judged, so this run proves nothing about them.",
+        "What could not be judged: {errors}. This run proves nothing about it.",
         "有 {errors} 项测试无法评判。",
     ),
     "nothing": ("No test ran.", "没有执行任何测试。"),
@@ -80,7 +89,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "compare": ("Side by side", "对比"),
     "test": ("Test", "测试"),
     "latency": ("Latency", "延迟分布"),
-    "strip": ("Rounds", "各轮结果"),
+    "strip": ("Each round", "各轮结果"),
     "starting": ("starting mlxd serve{named} …", "正在启动 mlxd serve{named} …"),
     "fault_of": ("Whose fault", "责任归属"),
     "who.gateway": ("gateway", "网关"),
@@ -90,7 +99,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "who.model": ("model", "模型"),
     "blaming": ("asking again whose fault it is …", "正在查明责任归属 …"),
     "others": (
-        "{count} other models are listed; choose with --model-id: {names}",
+        "also listed ({count}); choose with --model-id: {names}",
         "另列有 {count} 个模型，可用 --model-id 选择：{names}",
     ),
     "waiting": ("waiting, for the server says: {told}", "等待中，服务称：{told}"),
@@ -109,6 +118,24 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Is the server still running? Look at the end of its log for the moment of the first "
         "failed round; start it again and repeat that round with its curl line.",
         "确认服务是否仍在运行；查看首个失败轮次时刻的服务日志末尾，重启后用 curl 命令重现。",
+    ),
+    "next.not_reached": (
+        "Nobody can be reached at {url}. Is the server running, and is this its address?",
+        "无法连接 {url}。请确认服务已启动且地址正确。",
+    ),
+    "next.no_api": (
+        "Nothing answers at {url} (HTTP {status}). Is this the address of a server with the "
+        "OpenAI API? It is given as it stands before /v1.",
+        "{url} 没有回答（HTTP {status}）。请确认该地址提供 OpenAI API；地址写到 /v1 之前即可。",
+    ),
+    "next.no_model": (
+        "The server has no model {model!r}. It lists: {names}. Choose one with --model-id.",
+        "该服务没有模型 {model!r}。列出的有：{names}。请用 --model-id 选择。",
+    ),
+    "next.blame": (
+        "is it the gateway, the engine, the template or the model? The same command with --blame, "
+        "on the machine of this mlxd, finds out.",
+        "是网关、引擎、模板还是模型的问题？在该 mlxd 所在机器上加 --blame 重新执行即可查明。",
     ),
     "next.timeout": (
         "Does the server still compute? Compare its load with the time of the round, and try "
