@@ -120,6 +120,8 @@ async def _judge(
         return Accused("gateway", "straight at the engine, the same check passes")
     bad = next((one for one in again.rounds if one.verdict == "FAIL"), None)
     asked = _request(bad)
+    if bad is not None and bad.category == "server_down":
+        return Accused("engine", f"straight at the engine, it gives no answer: {bad.message}")
     if bad is None or asked is None:
         return Accused("engine", "straight at the engine, the same check can't be judged either")
     if "messages" not in asked:

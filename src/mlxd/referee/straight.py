@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -44,6 +45,8 @@ class Straight:
         self._end = end
         self._queues: dict[int, asyncio.Queue[_Frame]] = {}
         self._last = 0
+        # Its last word, once the channel has ended: nobody puts anything into a queue any more.
+        self._gone: wire.Failed | None = None
         self._hello = asyncio.get_running_loop().create_future()
         self.model = ""
         self.reading = asyncio.create_task(self._read())
@@ -54,7 +57,7 @@ class Straight:
 
     async def _read(self) -> None:
         gone = wire.Failed(0, "engine", "the engine is gone")
-        with contextlib.suppress(wire.ChannelClosed):
+        with contextlib.suppress(wire.ChannelClosed, wire.BrokenFrame, msgspec.DecodeError):
             while True:
                 frame = await self._end.receive()
                 if isinstance(frame, wire.Hello) and not self._hello.done():
@@ -70,25 +73,33 @@ class Straight:
                         self._queues[frame.id].put_nowait(frame)
                 elif isinstance(frame, wire.Failed):
                     gone = frame
+        self._gone = gone
         if not self._hello.done():
             self._hello.set_exception(NoEngine(gone.message))
         for queue in self._queues.values():
             queue.put_nowait(gone)
 
-    async def embed(self, texts: list[str]) -> wire.Embedded:
+    def _open(self) -> tuple[int, asyncio.Queue[_Frame]]:
+        if self._gone:
+            raise Refused(self._gone)
         self._last += 1
         queue = self._queues[self._last] = asyncio.Queue()
-        self._end.send(wire.Embed(self._last, [wire.Text(one) for one in texts]))
-        found = await queue.get()
+        return self._last, queue
+
+    async def embed(self, texts: list[str]) -> wire.Embedded:
+        number, queue = self._open()
+        self._end.send(wire.Embed(number, [wire.Text(one) for one in texts]))
+        try:
+            found = await queue.get()
+        finally:
+            del self._queues[number]
         if isinstance(found, wire.Failed):
             raise Refused(found)
         assert isinstance(found, wire.Embedded)
         return found
 
     async def events(self, asked: dict[str, Any], seed: int) -> AsyncGenerator[wire.Event, None]:
-        self._last += 1
-        number = self._last
-        queue = self._queues[number] = asyncio.Queue()
+        number, queue = self._open()
         self._end.send(submit(number, asked, seed))
         finished = False
         try:
