@@ -161,11 +161,17 @@ def models_confirm(
     raise SystemExit(confirm(settings, url, name, capabilities or []))
 
 
-@app.command("show", epilog="Example: mlxd models show --json")
+@app.command("show", epilog="Example: mlxd models show pilot")
 def models_show(
-    url: Url = None, data_dir: DataDir = None, config: Config = None, json: Json = False
+    name: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Only what there is of this one.")
+    ] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    json: Json = False,
 ) -> None:
-    """Which model serves which capability, and what was confirmed of it."""
+    """Which model serves which capability, and what was confirmed and certified of it."""
     from .models_show import show
 
-    show(settings_from({"data_dir": data_dir, "config": config}), url, as_json=json)
+    show(settings_from({"data_dir": data_dir, "config": config}), url, name, as_json=json)
