@@ -112,5 +112,5 @@ async def hostile() -> AsyncIterator[Hostile]:
 
 @pytest.fixture
 async def far(tmp_path: Path, hostile: Hostile) -> AsyncIterator[Here]:
-    async with here(tmp_path, hostile, stall_timeout=1.0, first_timeout=2.0) as made:
+    async with here(tmp_path, hostile) as made:
         yield made

@@ -152,7 +152,7 @@ class Hostile:
     async def do_slow(self, reader, out, body, headers) -> bool:
         """Longer than the time between two bytes may be, but never silent for so long."""
         await out.stream()
-        for event in [EVENTS[1]] * 12 + list(EVENTS[2:]):
+        for event in [EVENTS[1]] * 24 + list(EVENTS[2:]):
             await asyncio.sleep(0.1)
             await out.chunk(event)
         await out.chunk(b"")

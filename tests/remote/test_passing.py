@@ -3,12 +3,13 @@
 import asyncio
 import json
 import logging
+from pathlib import Path
 
 import pytest
 from tests.supervisor.harness import until
 
 from .conftest import KEY, Here, body, here
-from .hostile import EVENTS, WHOLE
+from .hostile import EVENTS, WHOLE, Hostile
 
 ALL = b"".join(EVENTS)
 
@@ -115,18 +116,21 @@ async def test_its_own_refusals_pass_and_are_not_asked_again(
     assert (await far.status())["state"] == "ready"
 
 
-async def test_silence_has_a_limit_and_slowness_has_none(far: Here) -> None:
-    slow = await far.chat("far-slow", stream=True)
-    assert slow.content.endswith(b"[DONE]\n\n")
-    assert b"error" not in slow.content
-    cut = await far.chat("far-stall", stream=True)
-    assert cut.content.startswith(EVENTS[0])
-    assert b"nothing came for 1 s" in cut.content
-    whole = await far.chat("far-stall")
-    assert (whole.status_code, "nothing came" in whole.text) == (502, True)
-    mute = await far.chat("far-mute")
-    assert (mute.status_code, mute.json()["error"]["code"]) == (504, "remote_timeout")
-    await asyncio.wait_for(far.hostile.gone.wait(), 60)
+async def test_silence_has_a_limit_and_slowness_has_none(tmp_path: Path, hostile: Hostile) -> None:
+    async with here(tmp_path, hostile, stall_timeout=2.0, first_timeout=2.0) as far:
+        slow, cut, whole, mute = await asyncio.gather(
+            far.chat("far-slow", stream=True),
+            far.chat("far-stall", stream=True),
+            far.chat("far-stall"),
+            far.chat("far-mute"),
+        )
+        assert slow.content.endswith(b"[DONE]\n\n")
+        assert b"error" not in slow.content
+        assert cut.content.startswith(EVENTS[0])
+        assert b"nothing came for 2 s" in cut.content
+        assert (whole.status_code, "nothing came" in whole.text) == (502, True)
+        assert (mute.status_code, mute.json()["error"]["code"]) == (504, "remote_timeout")
+        await asyncio.wait_for(hostile.gone.wait(), 60)
 
 
 @pytest.mark.parametrize("model", ["far-mute", "far-stall"])

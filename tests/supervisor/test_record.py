@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.processes import PATIENCE_S
 
 from mlxd.settings import LoggingSettings
 from mlxd.supervisor import record
@@ -54,7 +55,7 @@ def test_what_a_dead_gateway_left_is_ended(
     assert mark is not None
     path = write(tmp_path, RunFile(gone_gateway(), [mark]))
     assert record.end_leftovers(tmp_path) == [mark]
-    assert sleeper.wait(5) in (-signal.SIGTERM, -signal.SIGKILL)
+    assert sleeper.wait(PATIENCE_S) in (-signal.SIGTERM, -signal.SIGKILL)
     assert not path.exists()
 
 
