@@ -27,6 +27,7 @@ from .life import Life, Process
 from .policy import Action, Machine, State
 from .pulse import DEFAULT_LIMITS, OWN_LATENESS_S, Limits, Pulse
 from .requests import Answer, EmbedRequest, Request
+from .waiting import waits_for
 
 log = logging.getLogger(__name__)
 
@@ -235,23 +236,7 @@ class Slot:
 
     def describe(self, request: Request) -> str:
         """In a few words, for a keep-alive comment."""
-        state = self.machine.state
-        if state is State.READY:
-            if not request.sent:
-                return "queued"
-            if request.first_at is not None:
-                return "generating"
-            return self._measured("prefilling") or "queued"
-        if state is State.STOPPED and self.machine.retry_at is not None:
-            return f"restarting in {max(0.0, self.machine.retry_at - time.monotonic()):.0f} s"
-        return self._measured("loading") or str(state)
-
-    def _measured(self, phase: str) -> str:
-        progress = self.progress
-        if progress is None or progress.phase != phase:
-            return ""
-        share = f" {100 * progress.done // progress.total} %" if progress.total else ""
-        return phase + share
+        return waits_for(self.machine, self.progress, request)
 
     def failure_text(self) -> str:
         return self.words.told(self.entry.id, self.machine.cause)
