@@ -59,9 +59,11 @@ def plain(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         parts = [_plain(part) for part in message["parts"]]
         while parts and parts[-1]["type"] == "step-start":
             parts.pop()
-        if message["role"] == "assistant" and not parts:
+        told = message.get("metadata")
+        if message["role"] == "assistant" and not parts and not told:
             continue
-        made.append({"id": message["id"], "role": message["role"], "parts": parts})
+        here = {"id": message["id"], "role": message["role"], "parts": parts}
+        made.append({**here, "metadata": told} if told else here)
     return made
 
 

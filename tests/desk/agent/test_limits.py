@@ -76,7 +76,9 @@ async def test_a_turn_ends_at_its_steps(service: Service, tmp_path: Path) -> Non
     model = Looping()
     async with agent(service, tmp_path, steps=3) as talk:
         body, [kept] = await talk(FunctionModel(stream_function=model))
-    assert "limit" in only_error(body)
+    told = only_error(body)
+    assert told == "The turn was ended at its limit: 3 answers of the model (agent.steps)."
+    assert kept["metadata"]["mlxd"] == {"error": told}
     assert model.asked == 3
     tools = [part for part in kept["parts"] if part["type"] == "tool-machine_status"]
     assert [part["state"] for part in tools] == ["output-available"] * 3
@@ -86,7 +88,7 @@ async def test_a_turn_ends_at_its_tokens(service: Service, tmp_path: Path) -> No
     model = Looping()
     async with agent(service, tmp_path, steps=100, tokens=500) as talk:
         body, _ = await talk(FunctionModel(stream_function=model))
-    assert "limit" in only_error(body)
+    assert "500 tokens read and written (agent.tokens)" in only_error(body)
     assert 1 < model.asked < 20
 
 
@@ -108,9 +110,38 @@ async def test_a_model_that_says_nothing_is_not_waited_for_for_ever(
         yield "never"
 
     async with agent(service, tmp_path, seconds=1.0) as talk:
-        body, kept = await talk(FunctionModel(stream_function=silent))
+        body, [kept] = await talk(FunctionModel(stream_function=silent))
     assert "agent.seconds" in only_error(body)
-    assert kept == []
+    assert kept["parts"] == []
+    assert "agent.seconds" in kept["metadata"]["mlxd"]["error"]
+
+
+async def test_a_model_that_ends_without_a_word_is_told_in_words_of_ours(
+    service: Service, tmp_path: Path
+) -> None:
+    async def empty(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+        yield ""
+
+    async with agent(service, tmp_path) as talk:
+        body, [kept] = await talk(FunctionModel(stream_function=empty))
+    told = only_error(body)
+    assert told.startswith("The model ended without an answer")
+    assert kept["metadata"]["mlxd"] == {"error": told}
+
+
+async def test_what_is_wrong_with_a_tools_arguments_is_told_in_words(
+    service: Service, tmp_path: Path
+) -> None:
+    async def wrongly(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+        if len(messages) > 1:
+            yield "I give up."
+        else:
+            yield {0: DeltaToolCall("list_jobs", '{"n": 17}', tool_call_id="call")}
+
+    async with agent(service, tmp_path) as talk:
+        _, [kept] = await talk(FunctionModel(stream_function=wrongly))
+    (tool,) = [part for part in kept["parts"] if part["type"] == "tool-list_jobs"]
+    assert tool["errorText"] == "n: Extra inputs are not permitted"
 
 
 async def test_a_model_that_calls_every_tool_gets_a_result_of_each(

@@ -180,6 +180,7 @@ def test_what_can_not_be_answered_is_one_error_and_an_end(
     held = talk.say("Hello", **model(name))
     assert held["status"] == "error"
     assert told in held["error"]
+    assert held["messages"][1]["metadata"]["mlxd"]["error"] == held["error"]
     same(service, talk, held)
     held = talk.say("And now?", **model("far-says"))
     assert said(held["messages"][-1]) == "Hello from far."
@@ -190,7 +191,9 @@ def test_a_question_longer_than_the_context_is_one_error_and_an_end(service: Ser
     parts = stream(service, ask("word " * 20_000, "too-long-here", model="pilot"))
     [told] = errors(parts)
     assert "8192" in told.replace(",", "")
-    assert len(kept(service, "too-long-here")) == 1
+    [_, answer] = kept(service, "too-long-here")
+    assert answer["parts"] == []
+    assert answer["metadata"]["mlxd"]["error"] == told
 
 
 def test_stop_ends_the_turn_and_keeps_what_was_said(service: Service, client: Begin) -> None:

@@ -3,8 +3,9 @@ part where there is no answer, and kept as far as it came."""
 
 import json
 import logging
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Literal
 
 import httpx2
@@ -17,7 +18,13 @@ from pydantic_ai import (
     UsageLimitExceeded,
 )
 from pydantic_ai.ui.vercel_ai import VercelAIAdapter
-from pydantic_ai.ui.vercel_ai.response_types import BaseChunk, MessageMetadataChunk
+from pydantic_ai.ui.vercel_ai.response_types import (
+    BaseChunk,
+    ErrorChunk,
+    MessageMetadataChunk,
+    ToolInputErrorChunk,
+    ToolOutputErrorChunk,
+)
 
 from .building import Answer
 from .turn import Lacking
@@ -52,16 +59,37 @@ async def stream(
         async for chunk in adapter.transform_stream(plain.events()):
             if isinstance(chunk, MessageMetadataChunk):
                 chunk.message_metadata["mlxd"] = plain.cost
-            made = _json(chunk)
-            if made is None:
-                kept = True
-                await keep(answer)
-            else:
-                answer.take(made)
-            yield f"data: {chunk.encode(SDK_VERSION)}\n\n"
+            for one in _lasting(chunk):
+                made = _json(one)
+                if made is None:
+                    kept = True
+                    await keep(answer)
+                else:
+                    answer.take(made)
+                yield f"data: {one.encode(SDK_VERSION)}\n\n"
     finally:
         if not kept:
             await keep(answer)
+
+
+def _lasting(chunk: BaseChunk) -> Iterator[BaseChunk]:
+    """An error part is gone with the stream; what it says stays with the answer too. What a tool
+    found wrong with its arguments is told in words."""
+    if isinstance(chunk, ErrorChunk):
+        yield MessageMetadataChunk(message_metadata={"mlxd": {"error": chunk.error_text}})
+    elif isinstance(chunk, ToolInputErrorChunk | ToolOutputErrorChunk):
+        chunk.error_text = _in_words(chunk.error_text)
+    yield chunk
+
+
+def _in_words(text: str) -> str:
+    """Of a list as pydantic makes it: each argument, and what is wrong with it."""
+    try:
+        found = json.loads(text)
+        said = [(".".join(map(str, one["loc"])), one["msg"]) for one in found]
+    except (ValueError, TypeError, KeyError):
+        return text
+    return "\n".join(f"{place}: {what}" if place else what for place, what in said) or text
 
 
 class _Plainly:
@@ -104,14 +132,34 @@ def _explained(error: Exception) -> str:
         body = error.body
         return str(body.get("message") or body) if isinstance(body, dict) else str(body or error)
     if isinstance(error, UsageLimitExceeded):
-        return f"The turn was ended at its limit: {error}"
+        return _limit(str(error))
     if isinstance(error, RunTimedOut):
         return "The turn was ended at its limit: it took longer than the setting agent.seconds."
     if isinstance(error, UnexpectedModelBehavior):
-        return f"The model did not go on: {error}"
+        return _silence(str(error))
     if isinstance(error, httpx2.TransportError):
         return f"The service did not answer: {type(error).__name__}: {error}"
     return str(error) or type(error).__name__
+
+
+def _limit(told: str) -> str:
+    found = re.search(r"(request|total_tokens)_limit of (\d+)", told)
+    if found is None:
+        return f"The turn was ended at its limit: {told}"
+    if found[1] == "request":
+        return f"The turn was ended at its limit: {found[2]} answers of the model (agent.steps)."
+    return f"The turn was ended at its limit: {found[2]} tokens read and written (agent.tokens)."
+
+
+def _silence(told: str) -> str:
+    """Of a model that was asked once more, in vain."""
+    if told.startswith("Exceeded maximum output retries"):
+        return "The model ended without an answer. Ask again, or choose another model."
+    if tool := re.match(r"Tool '(.+?)' exceeded max retries", told):
+        return f"The model called the tool {tool[1]} wrongly again and again."
+    if told.startswith("Model token limit"):
+        return "The model used up its tokens (max_tokens) before it answered."
+    return f"The model did not go on: {told}"
 
 
 def _json(chunk: BaseChunk) -> dict[str, Any] | None:

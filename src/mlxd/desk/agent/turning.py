@@ -59,7 +59,7 @@ class Turning:
         messages = adapter.sanitize_messages(VercelAIAdapter.load_messages(taken.messages))
 
         async def keep(answer: Answer) -> None:
-            if answer.parts:
+            if answer.parts or answer.metadata:
                 # A client that leaves cancels its stream, but not what is written down of it.
                 last = sent[-1].get("id")
                 await asyncio.shield(self._sessions.answered(given.id, last, answer.message()))
