@@ -165,11 +165,19 @@ def test_files_are_read_by_path_only_below_the_roots(folder: Path) -> None:
     outside.mkdir()
     (root / "in.txt").write_text("A hedgehog within the root.")
     (outside / "secret.txt").write_text("Nobody is to see this.")
+    (root / "large.txt").write_text("Too much. " * 20_000)
     (root / "link.txt").symlink_to(outside / "secret.txt")
-    service = Service(folder, MLXD_DOCUMENTS_ROOTS=str(root), MLXD_DOCUMENTS_TAGS="off")
+    service = Service(
+        folder,
+        MLXD_DOCUMENTS_ROOTS=str(root),
+        MLXD_DOCUMENTS_UPLOAD_LIMIT="100KiB",
+        MLXD_DOCUMENTS_TAGS="off",
+    )
     try:
-        taken = service.post("/documents", {"path": str(root)})["documents"]
-        assert [one["name"] for one in taken] == ["in.txt"]
+        made = service.post("/documents", {"path": str(root)})
+        assert [one["name"] for one in made["documents"]] == ["in.txt"]
+        [left] = made["refused"]
+        assert (left["name"], left["code"]) == (str(root / "large.txt"), "body_too_large")
         for path in (
             str(outside / "secret.txt"),
             str(root / "link.txt"),

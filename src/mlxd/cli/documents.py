@@ -1,6 +1,7 @@
 """`mlxd docs`"""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -123,14 +124,18 @@ def _send(
         try:
             with one.path.open("rb") as file:
                 form = {**fields, "source": one.source}
-                part = [("file", (one.path.name, file, "application/octet-stream"))]
+                # What is no text in a name can't be sent; which file it is, the source says.
+                name = os.fsencode(one.path.name).decode(errors="replace")
+                part = [("file", (name, file, "application/octet-stream"))]
                 sent += client.ask("POST", "/documents", data=form, files=part)["documents"]
         except FileNotFoundError:
             continue
         except (OSError, Complaint) as error:
             if isinstance(error, Complaint) and error.code != 1:
                 raise
-            failed.append({"name": str(one.path), "reason": str(error)})
+            shown = os.fsencode(one.path).decode(errors="replace")
+            reason = error.strerror if isinstance(error, OSError) else None
+            failed.append({"name": shown, "reason": reason or str(error)})
     return sent, failed
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ class Stamp(NamedTuple):
 
 def source_of(path: Path) -> str:
     """RFC 8089. The machine belongs to it: two of them may have a file at the same place."""
-    return f"file://{socket.gethostname()}{quote(str(path))}"
+    return f"file://{socket.gethostname()}{quote(os.fsencode(path))}"
 
 
 def found(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Found]:
@@ -38,21 +39,31 @@ def found(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Found]:
         whole = path.expanduser().absolute()
         if whole.is_dir():
             made += [Found(one, source_of(one)) for one in _below(whole, tuple(suffixes))]
-        elif whole.exists():
+        elif whole.is_file():
             made.append(Found(whole, source_of(whole)))
+        elif whole.exists():
+            raise Complaint(f"{path} is neither a file nor a folder.")
         else:
             raise Complaint(f"There is no file or folder {path}.")
     return list(dict.fromkeys(made))
 
 
 def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Without hidden ones and links, in a fixed order."""
+    """Without hidden ones, links and what is no file, in a fixed order: a pipe would be waited at
+    for ever."""
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(where, name)
-            if name.lower().endswith(suffixes) and name[0] != "." and not path.is_symlink():
+            if name.lower().endswith(suffixes) and name[0] != "." and _is_file(path):
                 yield path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:  # gone meanwhile
+        return False
 
 
 def stamps(files: Sequence[Found]) -> dict[str, Stamp]:
@@ -76,10 +87,14 @@ def revision(path: Path) -> str:
 
 
 def is_known(one: Found, known: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Not where it can't be read: whoever sends it then says why."""
     there = known.get(one.source)
-    if there is None or there["bytes"] != one.path.stat().st_size or not there["revision"]:
+    try:
+        if there is None or there["bytes"] != one.path.stat().st_size or not there["revision"]:
+            return False
+        return revision(one.path).startswith(there["revision"])
+    except OSError:
         return False
-    return revision(one.path).startswith(there["revision"])
 
 
 def gone(

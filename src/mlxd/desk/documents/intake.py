@@ -34,6 +34,14 @@ class Taken(msgspec.Struct, frozen=True):
     job: str | None
 
 
+class Left(msgspec.Struct, frozen=True):
+    """A file that could not be taken, and why."""
+
+    name: str
+    reason: str
+    code: str | None
+
+
 class Intake:
     def __init__(
         self,
@@ -125,21 +133,34 @@ class Intake:
 
     # --- files by their path -------------------------------------------------------------------
 
-    def from_path(self, text: str, priority: Priority, tags: list[str]) -> list[Taken]:
+    def from_path(
+        self, text: str, priority: Priority, tags: list[str]
+    ) -> tuple[list[Taken], list[Left]]:
+        """What was taken; and of a folder, what can't be, which keeps nothing else from coming."""
         path = self._allowed(text)
-        files = _files_below(path) if path.is_dir() else [path]
-        return [self._from_file(file, priority, tags) for file in files]
+        if not path.is_dir():
+            return [self._from_file(path, priority, tags)], []
+        taken, left = [], []
+        for file in _files_below(path):
+            try:
+                taken.append(self._from_file(file, priority, tags))
+            except Refused as error:
+                name = os.fsencode(file).decode(errors="replace")
+                left.append(Left(name, str(error), error.code))
+        return taken, left
 
     def _from_file(self, file: Path, priority: Priority, tags: list[str]) -> Taken:
         root = self._root_of(file)
         try:
             handle = open_below(root or file, file)
         except OSError as error:
-            raise Refused(400, f"{file} can't be read: {error.strerror}.", param="path") from error
+            named = os.fsencode(file).decode(errors="replace")
+            raise Refused(400, f"{named} can't be read: {error.strerror}.", param="path") from error
         with os.fdopen(handle, "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise Refused(400, f"{file} is no regular file.", param="path")
-            return self.take(stream, file.name, file_source(file), priority, tags)
+            name = os.fsencode(file.name).decode(errors="replace")
+            return self.take(stream, name, file_source(file), priority, tags)
 
     def _root_of(self, path: Path) -> Path | None:
         roots = [root.expanduser().resolve() for root in self._settings.roots]
@@ -216,7 +237,7 @@ def file_source(file: Path) -> str:
     """RFC 8089: the machine belongs to it, as two of them may have a file at the same place."""
     import socket
 
-    return f"file://{socket.gethostname()}{quote(str(file))}"
+    return f"file://{socket.gethostname()}{quote(os.fsencode(file))}"
 
 
 def _plain_name(name: str) -> str:
@@ -229,17 +250,24 @@ def _plain_name(name: str) -> str:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Supported files, without following links, in a fixed order."""
+    """Supported files, without following links, in a fixed order; no pipes and devices."""
     found = []
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             file = Path(where, name)
-            if Path(name).suffix.lower() in SUFFIXES and not file.is_symlink():
+            if Path(name).suffix.lower() in SUFFIXES and _is_file(file):
                 found.append(file)
         if len(found) > MOST_FILES:
             raise Refused(400, f"{folder} has more than {MOST_FILES} files.", param="path")
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:  # gone meanwhile
+        return False
 
 
 def _row(connection: sa.Connection, document: str) -> dict[str, Any] | None:

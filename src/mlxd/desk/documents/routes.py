@@ -96,12 +96,13 @@ class Faces:
 
     async def add(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        more: dict[str, Any] = {}
         if kind == "multipart/form-data":
             taken = await self._uploads(request)
         elif kind == "application/json":
             wanted = await read_json(request, PathRequest)
             intake = self._room.intake
-            taken = await anyio.to_thread.run_sync(
+            taken, more["refused"] = await anyio.to_thread.run_sync(
                 lambda: intake.from_path(wanted.path, wanted.priority, wanted.tags)
             )
         else:
@@ -112,7 +113,7 @@ class Faces:
                 code="unsupported_media_type",
             )
         status = 202 if any(one.what != "unchanged" for one in taken) else 200
-        return answer({"documents": taken}, status)
+        return answer({"documents": taken, **more}, status)
 
     async def _uploads(self, request: Request) -> list[Any]:
         async with uploads.form(request, files=MOST_UPLOADS) as form:
