@@ -263,6 +263,7 @@ class Preparer:
             parallel=chat is None or chat.parallel_tool_calls,
             constrained=job.matcher is not None,
             must_call=bool(tools) and choice not in ("auto", "none"),
+            goes_on=chat is None,
         )
         for token in job.generated:
             job.reply.push(token)

@@ -89,7 +89,14 @@ class Drawn:
         blank: bool = False,
     ) -> None:
         draw = random.Random(seed)
-        reply = Reply(tokenizer, style, prompt=prompt, tools=[WEATHER, NOW], parse_tools=True)
+        reply = Reply(
+            tokenizer,
+            style,
+            prompt=prompt,
+            tools=[WEATHER, NOW],
+            parse_tools=True,
+            constrained=True,
+        )
         pieces: list[Piece] = []
         self.tokens: list[int] = []
         self.ended = False

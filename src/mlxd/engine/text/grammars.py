@@ -22,6 +22,7 @@ from . import schema
 from .style import PLAIN, Style
 from .tokenizer import Tokenizer
 from .trial import TOO_COMPLEX, Trial
+from .vocabulary import Vocabulary
 
 # One blank, or a line break with its indentation: enough for any layout, and it ends.
 WHITESPACE = r" |\n( {0,24}|\t{0,8})"
@@ -169,21 +170,6 @@ class Matcher:
         self._matcher.reset()
 
 
-class _Vocabulary:
-    """What llguidance wants to know of a tokenizer."""
-
-    def __init__(self, tokenizer: Tokenizer, control: Sequence[int]) -> None:
-        self.eos_token_id = min(tokenizer.eos_ids, default=0)
-        self.bos_token_id = None
-        self.tokens = [tokenizer.token_bytes(token) for token in range(tokenizer.vocabulary)]
-        self.special_token_ids = sorted(control)
-        self._tokenizer = tokenizer
-
-    def __call__(self, text: str | bytes) -> list[int]:
-        plain = text.decode("utf-8", "ignore") if isinstance(text, bytes) else text
-        return self._tokenizer.encode(plain)
-
-
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
@@ -272,7 +258,7 @@ class Grammars:
     def _tokens(self) -> Any:
         with self._lock:
             if self._vocabulary is None:
-                vocabulary = _Vocabulary(self._tokenizer, self._control)
+                vocabulary = Vocabulary(self._tokenizer, self._control)
                 self._vocabulary = llguidance.LLTokenizer(
                     llguidance.TokenizerWrapper(vocabulary),
                     n_vocab=self._tokenizer.vocabulary,

@@ -21,7 +21,8 @@ class Reply:
     earlier engine generated brings a new one into the same state.
 
     `constrained`: a grammar decides which tokens are possible. Without `parallel` the reply stops
-    after one call. `must_call`: and it allows only calls.
+    after one call. `must_call`: and it allows only calls. `goes_on`: it continues the prompt's own
+    text, so that a blank at its beginning belongs there.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Reply:
         parallel: bool = True,
         constrained: bool = False,
         must_call: bool = False,
+        goes_on: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
         self._constrained = constrained
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        self._first = tokenizer.strips_first_space
+        # What a grammar asks for is meant to the character.
+        self._first = tokenizer.strips_first_space and not (constrained or goes_on)
         self._silent = tokenizer.silent(style.markers)
         known = {tool.name: tool for tool in tools or ()} if parse_tools else {}
         plan = Plan(style, frozenset(filter(None, stop or ())), known, parallel, must_call)
