@@ -17,12 +17,18 @@ _POOLING = {"modules.json", "1_Pooling", "config_sentence_transformers.json"}
 # their conversions to MLX often leave everything out that would tell them apart but the name.
 _BOTH = {"qwen3", "gemma3_text", "lfm2", "ministral3"}
 _CALLED = re.compile(r"(?:^|[-_.])embed(?:ding|dings)?(?:[-_.]|$)", re.IGNORECASE)
+# What sentence-transformers puts there instead for a model that ranks by its word for yes: it makes
+# tokens like any other, whatever else of that library lies beside it.
+_RANKS = "_LogitScore"
 
 
 def is_for_vectors(name: str, files: Iterable[str], config: Mapping[str, Any]) -> bool:
     """Whether a model was made for embeddings. `name` is its repository's or its folder's; `files`
     may have folders before them."""
-    if _POOLING & {file.partition("/")[0] for file in files}:
+    places = {file.partition("/")[0] for file in files}
+    if any(place.endswith(_RANKS) for place in places):
+        return False
+    if _POOLING & places:
         return True
     if isinstance(config.get("vision_config"), dict):
         return False

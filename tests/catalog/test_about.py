@@ -12,6 +12,7 @@ import pytest
 from mlxd.catalog.about import PROCESS_BYTES, about
 from mlxd.catalog.catalogue import pilot_path
 from mlxd.catalog.kv import key_values
+from mlxd.catalog.template import problem
 
 from .test_catalogue import shard, write
 
@@ -85,7 +86,13 @@ def pipe(file: Path) -> None:
         ),
         (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer"),
         (lambda f: (f / "tokenizer.json").write_text("{"), ""),
-        (lambda f: (f / "chat_template.jinja").write_text("{% if %}"), ""),
+        (
+            lambda f: (f / "tokenizer.json").write_text("version https://git-lfs"),
+            "tokenizer.json is",
+        ),
+        (lambda f: (f / "tokenizer_config.json").write_text("{"), "tokenizer_config.json is not"),
+        (lambda f: (f / "chat_template.jinja").write_text("a\n{% if %}"), "template is broken"),
+        (lambda f: (f / "chat_template.jinja").write_text("{% endif %}"), "template is broken"),
     ],
 )
 def test_a_broken_folder_gives_reasons_and_no_traceback(
@@ -102,6 +109,58 @@ def test_a_broken_folder_gives_reasons_and_no_traceback(
     assert done.returncode == (0 if made["usable"] else 1)
     if not told:
         assert made["template_error"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for m in messages %}{{ m.content }}{% endfor %}",
+        "{% generation %}{{ messages[0].content }}{% endgeneration %}",
+        "{% for m in messages %}{% if m.x %}{% break %}{% endif %}{% continue %}{% endfor %}",
+        "{% macro a(b) -%}{{ b | tojson }}{%- endmacro %}{{ a(tools) }}",
+        "{% if a %}",
+        "{{ messages[0 }}",
+        "{% unheard_of %}",
+        "{# never ends",
+        "(" * 2000 + "{{" + "(" * 50 + ")" * 50 + "}}",
+    ],
+)
+def test_a_template_is_judged_as_the_engine_judges_it(source: str) -> None:
+    from jinja2 import TemplateError
+
+    from mlxd.engine.text.jinja import compile_template
+
+    try:
+        compile_template(source)
+        taken = True
+    except TemplateError:
+        taken = False
+    assert (problem([source]) is None) is taken
+
+
+def test_a_model_that_ranks_by_a_word_makes_tokens(tmp_path: Path) -> None:
+    """What sentence-transformers puts beside one does not make it a model for vectors."""
+    folder = write(tmp_path / "Qwen3-Reranker-0.6B-4bit", architectures=["Qwen3ForCausalLM"])
+    (folder / "modules.json").write_text("[]")
+    (folder / "config_sentence_transformers.json").write_text("{}")
+    (folder / "1_LogitScore").mkdir()
+    assert "text" in about(folder).capabilities
+    (folder / "1_LogitScore").rename(folder / "1_Pooling")
+    assert about(folder).capabilities == ["embedding"]
+
+
+def test_a_model_that_is_not_here_is_told_from_the_catalogue() -> None:
+    done = command("qwen3-reranker-0.6b", "--json")
+    assert done.returncode == 1
+    made = json.loads(done.stdout)
+    assert made["id"] == "mlx-community/Qwen3-Reranker-0.6B-4bit"
+    assert made["licence"]
+    assert "rank" in made["note"]
+    assert "mlxd models pull qwen3-reranker-0.6b" in done.stderr
+    shown = command("llama-3.2-1b").stdout
+    # Read on its page, and reckoned.
+    assert re.search(r"^size +700 MB$", shown, re.MULTILINE)
+    assert re.search(r"^memory +~1\.3 GB", shown, re.MULTILINE)
 
 
 def test_packed_weights_are_counted_as_the_model_has_them(tmp_path: Path) -> None:

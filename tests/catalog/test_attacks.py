@@ -39,6 +39,8 @@ def everything(folder: Path) -> set[Path]:
         "out.json\n",
         "out\x00.json",
         "out\u202egnp.json",
+        ".git/out.json",
+        "a/.hidden/out.json",
         "..",
         "",
     ],

@@ -1,5 +1,8 @@
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -190,3 +193,52 @@ def test_a_reranker_is_not_offered(tmp_path: Path) -> None:
     folder = write(tmp_path / "r", architectures=["XLMRobertaForSequenceClassification"])
     with pytest.raises(BrokenModel, match="it is a reranker"):
         inspect(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "again"),
+    [
+        (lambda f: (f / "model.safetensors").unlink(), True),
+        (lambda f: shard(f / "model.safetensors", missing_bytes=3), True),
+        (lambda f: (f / "config.json").write_text('{"model_type": "unheard-of"}'), False),
+        (
+            lambda f: (f / "config.json").write_text('{"model_type": "a", "model_file": "x.py"}'),
+            False,
+        ),
+        (lambda f: (f / "model.safetensors").rename(f / "model.gguf"), False),
+    ],
+)
+def test_a_download_is_advised_only_where_it_helps(hub: Path, damage: object, again: bool) -> None:
+    folder = cached(hub, "org/some")
+    assert callable(damage)
+    damage(folder)
+    with pytest.raises(BrokenModel) as caught:
+        Catalogue().find("org/some")
+    assert caught.value.lasting is not again
+    assert ("mlxd models pull org/some" in str(caught.value)) is again
+
+
+def test_a_repository_that_may_not_be_entered_is_told_as_that(hub: Path) -> None:
+    """It is no download that has not ended: another one would not help."""
+    cached(hub, "org/some")
+    blobs = hub / "models--org--some" / "blobs"
+    blobs.mkdir()
+    (blobs / "a").write_bytes(b"a" * 1000)
+    code = (
+        "from mlxd.catalog import Catalogue;"
+        "print([one.reasons for one in Catalogue().found() if one.hub == 'org/some'])"
+    )
+    alone: list[str] = []
+    if os.geteuid() == 0:
+        alone = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        if not shutil.which(alone[0]) or subprocess.run([*alone, "true"]).returncode:
+            pytest.skip("setpriv is needed, to be somebody who may not enter every folder")
+    snapshots = hub / "models--org--some" / "snapshots"
+    snapshots.chmod(0)
+    try:
+        told = subprocess.run(
+            [*alone, sys.executable, "-c", code], capture_output=True, text=True, timeout=250
+        )
+    finally:
+        snapshots.chmod(0o755)
+    assert f"{snapshots} can't be read (Permission denied)" in told.stdout, told.stderr

@@ -336,7 +336,7 @@ def test_offline_says_what_is_missing(hub: FakeHub, home: Path, tmp_path: Path) 
     hub.add(NAME, small(tmp_path))
     nothing = pulled(hub, HF_HUB_OFFLINE="1")["error"]
     assert nothing["code"] == "offline"
-    assert "nothing of it" in nothing["message"]
+    assert f"nothing of {NAME} is on this machine" in nothing["message"]
     folder = Path(pulled(hub)["path"])
     asked = len(hub.seen)
     assert pulled(hub, HF_HUB_OFFLINE="1")["state"] == "done"
@@ -414,6 +414,19 @@ def test_answers_that_always_break_off(
     error = pulled(hub)["error"]
     assert "break off" in error["message"]
     assert error["code"] == "hub_unreachable"
+
+
+def test_a_hub_that_gives_next_to_nothing_at_a_time_is_given_up(
+    hub: FakeHub, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kilobyte a connection is progress, and would last for weeks."""
+    hub.add(NAME, small(tmp_path))
+    monkeypatch.setattr(remote, "FIRST_WAIT_S", 0.01)
+    hub.switches.cuts, hub.switches.cut_after = 50, 1000
+    error = pulled(hub)["error"]
+    assert error["code"] == "hub_unreachable"
+    assert "break off" in error["message"]
+    assert len(hub.fetched("model.safetensors")) < 10
 
 
 def test_room_is_looked_at_before(hub: FakeHub, home: Path, tmp_path: Path) -> None:

@@ -156,6 +156,10 @@ class Catalogue:
             paths = [one.path for one in hub.revisions(name)]
             made.append(self._looked_at(name, "hub", paths))
         made += [self._unfinished(name, size) for name, size in hub.unfinished()]
+        made += [
+            Found(name, "hub", path.parent, None, [f"{path} can't be read ({why})"], name)
+            for name, path, why in hub.closed()
+        ]
         made += [self._looked_at(name, "lmstudio", [path]) for name, path in lmstudio.models()]
         first: dict[Path, Found] = {}
         for one in made:
@@ -227,7 +231,8 @@ class Catalogue:
             except BrokenModel as error:
                 broken = broken or error
         if broken is not None:
-            raise BrokenModel(broken.path, broken.reasons, mend=f"mlxd models pull {name}")
+            mend = "" if broken.lasting else f"mlxd models pull {name}"
+            raise BrokenModel(broken.path, broken.reasons, lasting=broken.lasting, mend=mend)
         known = self.known(name)
         raise NotDownloaded(name, hub_id, known.size if known else None)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from mlxd.capabilities import is_for_vectors, repository_name
 
+from . import template
 from .architectures import is_classifier, unsupported
 
 # Any one of these means that the folder has a tokenizer.
@@ -41,11 +42,15 @@ _CONTEXT_KEYS = (
 
 
 class BrokenModel(ValueError):
-    """A folder that cannot be served as a model. `reasons` name each thing that is missing."""
+    """A folder that cannot be served as a model. `reasons` name each thing that is missing.
+    `lasting`: another download of it would be no better."""
 
-    def __init__(self, path: Path, reasons: Sequence[str], mend: str = "") -> None:
+    def __init__(
+        self, path: Path, reasons: Sequence[str], *, lasting: bool = False, mend: str = ""
+    ) -> None:
         self.path = path
         self.reasons = list(reasons)
+        self.lasting = lasting
         told = f" To get it whole: {mend}" if mend else ""
         super().__init__(f"{path} can't be served as a model: {'; '.join(self.reasons)}.{told}")
 
@@ -69,18 +74,23 @@ def inspect(path: Path, *, name: str | None = None, aliases: Sequence[str] = ())
     kept = _inspected.get(path)
     if kept is None or kept[0] != seen:
         try:
-            found: ModelEntry | list[str] = _inspect(path)
+            found: ModelEntry | _Broken = _inspect(path)
         except BrokenModel as error:
-            found = error.reasons
+            found = _Broken(error.reasons, error.lasting)
         _inspected[path] = kept = (seen, found)
-    if isinstance(kept[1], list):
-        raise BrokenModel(path, kept[1])
+    if isinstance(kept[1], _Broken):
+        raise BrokenModel(path, kept[1].reasons, lasting=kept[1].lasting)
     return msgspec.structs.replace(kept[1], id=name or path.name, aliases=list(aliases))
+
+
+class _Broken(msgspec.Struct, frozen=True):
+    reasons: list[str]
+    lasting: bool
 
 
 # What was found in a folder whose files have not changed since. A cache of many models is gone
 # through for each answer that lists them.
-_inspected: dict[Path, tuple[Any, ModelEntry | list[str]]] = {}
+_inspected: dict[Path, tuple[Any, ModelEntry | _Broken]] = {}
 
 
 def _fingerprint(path: Path) -> list[tuple[str, int, int]]:
@@ -106,16 +116,19 @@ def _inspect(path: Path) -> ModelEntry:
     except OSError as error:
         raise BrokenModel(path, [f"it can't be listed ({error.strerror})"]) from error
     shards, reasons = _weights(path, names)
-    if not any((path / file).exists() for file in TOKENIZER_FILES):
-        reasons.append("it has no tokenizer (tokenizer.json)")
+    lasting = bool(_other_weights(names)) and not shards
+    reasons += _tokenizer_problems(path)
     tokenizer = read_json(path / "tokenizer_config.json")
     capabilities = _capabilities(config, path, names, templates(path, tokenizer))
     if not config.get("model_type"):
         reasons.append("config.json names no model_type")
     elif told := unsupported(config, embedding="embedding" in capabilities):
         reasons.append(told)
+        lasting = True
+    if "text" in capabilities and (told := template.problem(_chosen_templates(path))):
+        reasons.append(told)
     if reasons:
-        raise BrokenModel(path, reasons)
+        raise BrokenModel(path, reasons, lasting=lasting)
     return ModelEntry(
         id=path.name,
         path=path,
@@ -135,7 +148,7 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         config = _decoded(path / "config.json")
     except FileNotFoundError:
-        raise BrokenModel(path, _without_config(path)) from None
+        raise _without_config(path) from None
     except OSError as error:
         raise BrokenModel(path, [f"config.json can't be read ({error.strerror})"]) from error
     except NoJson as error:
@@ -166,17 +179,47 @@ def _decoded(file: Path) -> Any:
         raise NoJson(f"is not valid JSON ({error})") from error
 
 
-def _without_config(path: Path) -> list[str]:
+def _without_config(path: Path) -> BrokenModel:
     if (path / "config.json").is_symlink():
-        return ["config.json is a link to a file that is gone"]
+        return BrokenModel(path, ["config.json is a link to a file that is gone"])
     try:
-        kinds = {OTHER_WEIGHTS.get(Path(entry.name).suffix) for entry in os.scandir(path)}
-    except OSError:
-        kinds = set()
-    found = " and ".join(sorted(kind for kind in kinds if kind))
-    return [
-        f"it holds {found} weights, which MLX can't load" if found else "config.json is missing"
-    ]
+        kinds = _other_weights([entry.name for entry in os.scandir(path)])
+    except OSError as error:
+        return BrokenModel(path, [f"it can't be listed ({error.strerror})"])
+    if kinds:
+        return BrokenModel(path, [f"it holds {kinds} weights, which MLX can't load"], lasting=True)
+    return BrokenModel(path, ["config.json is missing"])
+
+
+def _other_weights(names: Sequence[str]) -> str:
+    """The formats of weights there that MLX does not read."""
+    kinds = {OTHER_WEIGHTS[s] for name in names if (s := Path(name).suffix) in OTHER_WEIGHTS}
+    return " and ".join(sorted(kinds))
+
+
+def _tokenizer_problems(path: Path) -> list[str]:
+    """Of the files that an engine reads as they are. One fetched without Git LFS is a few lines of
+    text that point elsewhere."""
+    if not any((path / file).exists() for file in TOKENIZER_FILES):
+        return ["it has no tokenizer (tokenizer.json)"]
+    told = []
+    try:
+        with (path / "tokenizer.json").open("rb") as file:
+            if not file.read(256).lstrip().startswith(b"{"):
+                told.append("tokenizer.json is not valid JSON")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        told.append(f"tokenizer.json can't be read ({error.strerror})")
+    try:
+        _decoded(path / "tokenizer_config.json")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        told.append(f"tokenizer_config.json can't be read ({error.strerror})")
+    except NoJson as error:
+        told.append(f"tokenizer_config.json {error}")
+    return told
 
 
 def _weights(path: Path, names: list[str]) -> tuple[list[str], list[str]]:
@@ -192,10 +235,8 @@ def _weights(path: Path, names: list[str]) -> tuple[list[str], list[str]]:
         what = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
         return shards, [f"{len(missing)} of {len(wanted)} weight files are missing ({what})"]
     if not shards:
-        kinds = {OTHER_WEIGHTS[s] for name in names if (s := Path(name).suffix) in OTHER_WEIGHTS}
-        if kinds:
-            found = " and ".join(sorted(kinds))
-            return [], [f"its weights are {found}, not safetensors; `mlx_lm.convert` makes those"]
+        if kinds := _other_weights(names):
+            return [], [f"its weights are {kinds}, not safetensors; `mlx_lm.convert` makes those"]
         return [], ["it has no weights (*.safetensors)"]
     loaded = [name for name in shards if name in wanted or not wanted]
     if not any(name.startswith("model") for name in loaded):
@@ -252,6 +293,25 @@ def templates(path: Path, tokenizer: dict[str, Any]) -> str:
     elif isinstance(inside, list):
         parts += [str(t.get("template", "")) for t in inside if isinstance(t, dict)]
     return "\n".join(parts)
+
+
+def _chosen_templates(path: Path) -> list[str]:
+    """The ones that an engine would take, in its order: see `_sources` there."""
+    file = path / "chat_template.jinja"
+    if file.is_file() and file.stat().st_size <= MAX_JSON_BYTES:
+        try:
+            return [file.read_text(encoding="utf-8")]
+        except (OSError, UnicodeDecodeError):
+            return []
+    for name in ("chat_template.json", "tokenizer_config.json", "processor_config.json"):
+        found = read_json(path / name).get("chat_template")
+        if isinstance(found, str) and found:
+            return [found]
+        if isinstance(found, list):
+            named = {t.get("name"): t.get("template") for t in found if isinstance(t, dict)}
+            wanted = [named.get("tool_use"), named.get("default") or next(iter(named.values()), "")]
+            return [one for one in wanted if isinstance(one, str) and one]
+    return []
 
 
 def _capabilities(config: dict[str, Any], path: Path, names: list[str], template: str) -> list[str]:

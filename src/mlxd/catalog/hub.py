@@ -104,8 +104,25 @@ def unfinished() -> Iterator[tuple[str, int]]:
         return
     for folder in folders:
         hub = hub_id_of(folder.name)
-        if not revisions(hub) and (size := _size(folder / "blobs")):
+        if not _closed(folder) and not revisions(hub) and (size := _size(folder / "blobs")):
             yield hub, size
+
+
+def closed() -> Iterator[tuple[str, Path, str]]:
+    """Repositories that this user may not look into: the name, the folder, and why."""
+    for folder in sorted(hub_cache().glob("models--*--*")):
+        if why := _closed(folder):
+            yield hub_id_of(folder.name), folder / "snapshots", why
+
+
+def _closed(folder: Path) -> str:
+    try:
+        os.scandir(folder / "snapshots").close()
+    except PermissionError as error:
+        return error.strerror or "no permission"
+    except OSError:
+        return ""
+    return ""
 
 
 def _size(folder: Path) -> int:

@@ -36,8 +36,9 @@ class CatalogueError(SettingsError):
 
 
 class KnownModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of the catalogue, here or not. Sizes are bytes; `memory` is for 8192 tokens. Nothing
-    of it was checked unless `verified`."""
+    """A model of the catalogue, here or not. Sizes are bytes; `memory` is for 8192 tokens.
+    `on_page`: fields that were read on its page at the hub; the rest is unchecked unless
+    `verified`."""
 
     alias: str
     hub: str
@@ -50,6 +51,7 @@ class KnownModel(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     default: bool = False
     verified: bool = False
+    on_page: list[str] = []
 
 
 def is_hub_id(name: str) -> bool:
@@ -83,7 +85,7 @@ def known_models(own: Path | None = None) -> dict[str, KnownModel]:
     file = own_file() if own is None else own
     if own is not None or file.is_file():
         for alias, fields in _read(file).items():
-            tables[alias] = {**tables.get(alias, {}), **fields}
+            tables[alias] = {**_of_the_same(tables.get(alias, {}), fields), **fields}
         for alias, fields in tables.items():
             if "hub" not in fields:
                 raise CatalogueError(
@@ -91,6 +93,17 @@ def known_models(own: Path | None = None) -> dict[str, KnownModel]:
                     'catalogue. Add: hub = "ORG/NAME"'
                 )
     return {alias: KnownModel(**fields) for alias, fields in tables.items()}
+
+
+# What is true of one conversion, and not of another under the same alias.
+_OF_A_CONVERSION = ("size", "memory", "note", "verified", "on_page")
+
+
+def _of_the_same(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """What of a shipped model still holds for the user's own line about it."""
+    if own.get("hub", shipped.get("hub")) == shipped.get("hub"):
+        return shipped
+    return {key: value for key, value in shipped.items() if key not in _OF_A_CONVERSION}
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:
@@ -220,6 +233,15 @@ def _switch(value: Any) -> bool:
     return value
 
 
+def _fields(value: Any) -> list[str]:
+    if not isinstance(value, list) or any(one not in _ON_A_PAGE for one in value):
+        raise ValueError(f"expected some of {', '.join(_ON_A_PAGE)} in a list")
+    return value
+
+
+# Of what is told about a model, what its page at the hub may say.
+_ON_A_PAGE = ("hub", "parameters", "size", "context", "licence")
+
 _CHECKS = {
     "alias": _alias,
     "hub": _hub,
@@ -232,4 +254,5 @@ _CHECKS = {
     "note": _text,
     "default": _switch,
     "verified": _switch,
+    "on_page": _fields,
 }

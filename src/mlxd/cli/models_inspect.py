@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from mlxd.catalog import BrokenModel, NameUnknown, NotDownloaded
+from mlxd.catalog import BrokenModel, NameUnknown, NotDownloaded, rows
 from mlxd.catalog.about import About, about, has_template
 from mlxd.settings import Settings
 
 from .complaint import Complaint
-from .models_ls import catalogue_of, size
+from .models_ls import catalogue_of, reckoned, size
 
 # A name that no template writes by itself.
 PROBE = "mlxd_probe_tool"
@@ -24,7 +24,11 @@ def inspect(settings: Settings, name: str, *, as_json: bool) -> int:
         path = catalogue.find(name).path
     except BrokenModel as error:
         path = error.path
-    except (NameUnknown, NotDownloaded) as error:
+    except NotDownloaded as error:
+        if (known := catalogue.known(name)) is not None:
+            _print_known(rows.known(known), as_json=as_json)
+        raise Complaint(str(error)) from error
+    except NameUnknown as error:
         raise Complaint(str(error)) from error
     if known := catalogue.known(name):
         licence = known.licence
@@ -75,8 +79,34 @@ def _chat(path: Path) -> dict[str, Any]:
     return made
 
 
+def _print_known(row: dict[str, Any], *, as_json: bool) -> None:
+    """What the catalogue says of a model that is not here."""
+    if as_json:
+        print(json.dumps(row, indent=2))
+        return
+    _lines(
+        [
+            ("hub", row["id"]),
+            ("parameters", row["parameters"]),
+            ("size", reckoned(row, "size")),
+            ("memory", f"{reckoned(row, 'memory')} with 8192 tokens of context"),
+            ("context", f"{row['context']} tokens" if row["context"] else None),
+            ("can", ", ".join(row["capabilities"]) or None),
+            ("licence", row["licence"]),
+            ("note", row["note"]),
+        ]
+    )
+
+
+def _lines(lines: list[tuple[str, str | None]]) -> None:
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        if value:
+            print(f"{name:{width}}  {value}")
+
+
 def _print(made: dict[str, Any], told: About) -> None:
-    rows = [
+    lines: list[tuple[str, str | None]] = [
         ("folder", told.path),
         ("architecture", _joined(told.architecture, told.classes)),
         ("parameters", _parameters(told)),
@@ -89,10 +119,7 @@ def _print(made: dict[str, Any], told: About) -> None:
         ("reasoning", " … ".join(made["reasoning"]) if made["reasoning"] else "no markers"),
         ("licence", made["licence"]),
     ]
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        if value:
-            print(f"{name:{width}}  {value}")
+    _lines(lines)
     if told.memory:
         print("\nmemory, estimated, with weights and the engine's process")
         for tokens, needed in told.memory.items():

@@ -107,14 +107,14 @@ def _print(here: Sequence[dict[str, Any]], known: Sequence[dict[str, Any]]) -> N
         if one["certificate"]:
             print(f"\n{_short(one)}: {line(one['certificate'])}")
     if known:
-        print("\nTo be had (figures not checked here). Download one: mlxd models pull NAME\n")
+        print("\nTo be had (~ is reckoned). Download one: mlxd models pull NAME\n")
         rows = [("NAME", "SIZE", "MEMORY", "CAN")]
         rows += [
             (
                 one["aliases"][0] + (" (default)" if one["default"] else ""),
-                size(one["size_bytes"]),
-                size(one["memory_bytes"]),
-                ", ".join(one["capabilities"]),
+                reckoned(one, "size"),
+                reckoned(one, "memory"),
+                ", ".join(one["capabilities"]) + (f" ({one['note']})" if one["note"] else ""),
             )
             for one in known
         ]
@@ -143,6 +143,13 @@ def size(number: int | None) -> str:
     if number >= 1e6:
         return f"{number / 1e6:.0f} MB"
     return f"{number / 1e3:.0f} kB" if number >= 1e3 else f"{number} bytes"
+
+
+def reckoned(one: dict[str, Any], field: str) -> str:
+    """A size of the catalogue, marked unless it was read or measured."""
+    number = one[f"{field}_bytes"]
+    is_known = number is None or one["verified"] or field in one["on_page"]
+    return size(number) if is_known else f"~{size(number)}"
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> None:

@@ -38,7 +38,10 @@ def is_safe(name: str) -> bool:
 
 def is_wanted(name: str) -> bool:
     path = PurePosixPath(name)
-    if path.name.startswith(".git") or FOLDERS & {part.lower() for part in path.parts[:-1]}:
+    # What is hidden is for other programs, and git runs what stands in its own.
+    if any(part.startswith(".") for part in path.parts):
+        return False
+    if FOLDERS & {part.lower() for part in path.parts[:-1]}:
         return False
     if path.suffix == WEIGHTS and path.name.startswith(DUPLICATE):
         return False

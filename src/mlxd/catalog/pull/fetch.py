@@ -94,7 +94,7 @@ class Fetch:
                 if content.size < file.size:
                     raise httpx2.RemoteProtocolError("the connection ended before the file did")
             except (httpx2.TransportError, HfHubHTTPError) as error:
-                quiet = quiet + 1 if content.size == before else 0
+                quiet = quiet + 1 if content.size < before + remote.SOME_BYTES else 0
                 if _is_out_of_range(error):
                     ended += 1
                     if ended > WRONG_CONTENTS:

@@ -40,8 +40,10 @@ CONNECT_S = 10.0
 TIMEOUT = httpx2.Timeout(QUIET_S, connect=CONNECT_S)
 # What may be over by the next attempt.
 PASSING = (408, 425, 429, 500, 502, 503, 504)
-# Attempts after which nothing had come; each byte that comes begins a new count.
+# Attempts after which next to nothing had come; as much as SOME_BYTES begins a new count. With less
+# at each, a model of some gigabytes would take weeks, and nobody would be told why.
 ATTEMPTS = 6
+SOME_BYTES = 32 * 1024
 # The same, while nobody has listened at all: there is probably no network.
 ATTEMPTS_TO_CONNECT = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -239,7 +241,12 @@ def is_passing(error: Exception) -> bool:
         return False
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in PASSING and asked_to_wait(error) <= MOST_RETRY_AFTER_S
-    return isinstance(error, httpx2.TransportError)
+    return isinstance(error, httpx2.TransportError) and not _is_misled(error)
+
+
+def _is_misled(error: Exception) -> bool:
+    """Sent on to where nothing can be fetched, a file:// address for example."""
+    return isinstance(error, httpx2.UnsupportedProtocol)
 
 
 def pause(error: Exception, attempt: int) -> float:
@@ -289,7 +296,7 @@ def explained(error: Exception, hub_id: str, known: list[str]) -> PullFailed:
         return trouble.not_found(hub_id, known)
     if isinstance(error, HfHubHTTPError):
         return _of_status(error, hub_id, known)
-    if isinstance(error, httpx2.TransportError):
+    if isinstance(error, httpx2.TransportError) and not _is_misled(error):
         why = str(error) or type(error).__name__
         is_cut = isinstance(error, httpx2.RemoteProtocolError)
         return trouble.broke_off(why) if is_cut else trouble.unreachable(why)

@@ -263,12 +263,12 @@ class Pull:
 
     def _without_the_hub(self, why: PullFailed | None) -> Event:
         """What is here is enough, or it is said what is missing."""
-        reasons = ["nothing of it is on this machine"]
+        lacking = f"nothing of {self._hub_id} is on this machine"
         for revision in hub.revisions(self._hub_id):
             try:
                 inspect(revision.path, name=self._hub_id)
             except BrokenModel as error:
-                reasons = error.reasons
+                lacking = f"{self._hub_id} is not whole here: {'; '.join(error.reasons)}"
                 continue
             return self._now(
                 "done",
@@ -280,7 +280,7 @@ class Pull:
             raise why
         left = sum(places.partials(self._hub_id).values())
         part = f"; {left / 1e6:.0f} MB of a download are here" if left else ""
-        raise trouble.offline(self._hub_id, f"{self._hub_id} lacks: {'; '.join(reasons)}{part}")
+        raise trouble.offline(self._hub_id, lacking + part)
 
     # --- telling ----------------------------------------------------------------------------------
 

@@ -166,9 +166,13 @@ def file_and_folder(name: str) -> PullFailed:
 def no_room(needed: int, free: int, place: Path) -> PullFailed:
     return PullFailed(
         "disk_full",
-        f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free in {place}. Make room "
-        "(mlxd models ls, mlxd models rm NAME), or move the cache: HF_HOME.",
+        f"{_shown(needed)} are needed and {_shown(free)} are free in {place}. Make room "
+        "(`mlxd doctor --only disk` says what could go), or move the cache: HF_HOME.",
     )
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def from_os(error: OSError, place: Path) -> PullFailed:
