@@ -62,7 +62,6 @@ CHAT: dict[str, Any] = {
     },
     "chat_template_kwargs": {"enable_thinking": False},
     "reasoning_effort": "low",
-    "metadata": {"a": "b"},
     "user": "ann",
 }
 COMPLETION: dict[str, Any] = {

@@ -65,7 +65,8 @@ async def text(model: Asked, dice: random.Random) -> str:
 
 
 async def vision(model: Asked, dice: random.Random) -> str:
-    asked = f"What colour is the shape? Reply with one word of these: {', '.join(COLOURS)}."
+    *first, last = COLOURS
+    asked = f"Which colour is the shape: {', '.join(first)} or {last}? Reply with one word."
     wrong = []
     for colour in dice.choices(list(COLOURS), k=PICTURES):
         picture = wire.ImagePart(shape(colour, dice), "a picture drawn for this check")
