@@ -3,13 +3,13 @@ with exactly the text, tool calls, reasoning, tokens, reason and counts of an un
 
 import asyncio
 import json
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from bench.models import SHAPES, write_model
 
@@ -47,6 +47,8 @@ STRICT = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, 
 CODE = {"type": "regex", "regex": "([a-f]{4}-[0-9]{4} ){20}"}
 LENGTH = 160
 NAMES = ("tiny", "thinker")
+# Instead of a signal: by name.
+RESTART = 0
 # Of all that an engine's streams will say, what has come when it is hurt: everything is in flight.
 SHARE = 0.25
 
@@ -95,16 +97,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 class Middle:
-    """The streams of one engine, and a signal to it as soon as a share of all they say is there.
+    """The streams of one engine, and what is done to it once a share of all they say is there.
 
     Whoever looks at the engine from time to time may find it before or after its work, depending
     on the machine; its own answers pass the middle in any case.
     """
 
-    def __init__(self, engine: psutil.Process, whole: int, number: int) -> None:
-        self._engine = engine
+    def __init__(self, whole: int, hurt: Callable[[], object]) -> None:
         self._left = int(whole * SHARE)
-        self._number = number
+        self._hurt = hurt
         self.hurt = False
 
     def stream(self) -> Watch:
@@ -116,7 +117,7 @@ class Middle:
             self._left -= sum(map(length, events))
             if self._left <= 0 and not self.hurt:
                 self.hurt = True
-                self._engine.send_signal(self._number)
+                self._hurt()
 
         return watch
 
@@ -136,7 +137,8 @@ async def test_killed_in_the_middle_everything_is_as_if_nothing_had_happened(
 ) -> None:
     asked = list(bodies(models[0]))
     command = [sys.executable, "-m", "mlxd", "serve"]
-    environment = {"MLXD_SERVER_KEEP_ALIVE": "0.05"}
+    # A restart does not wait for what it can hand on.
+    environment = {"MLXD_SERVER_KEEP_ALIVE": "0.05", "MLXD_SERVER_DRAIN_TIMEOUT": "0.1"}
     async with opened(World(tmp_path / "world", command, models, environment)) as here:
         for name in NAMES:
             await here.until(name, lambda e: e["state"] == "ready")
@@ -146,12 +148,19 @@ async def test_killed_in_the_middle_everything_is_as_if_nothing_had_happened(
         for body, outcome in zip(asked, undisturbed, strict=True):
             if body["stream"]:
                 whole[body["model"]] += sum(choice.length for choice in outcome.choices)
-        for number in (signal.SIGKILL, signal.SIGTERM):
+        restarting: list[asyncio.Task[None]] = []
+
+        def way(number: int, name: str, pid: int) -> Callable[[], object]:
+            if number:
+                return lambda: os.kill(pid, number)
+            return lambda: restarting.append(asyncio.create_task(here.control(name, "restart")))
+
+        for number in (signal.SIGKILL, signal.SIGTERM, RESTART):
             engines = {
                 name: await here.until(name, lambda e: e["state"] == "ready") for name in NAMES
             }
             middles = {
-                name: Middle(psutil.Process(engine["pid"]), whole[name], number)
+                name: Middle(whole[name], way(number, name, engine["pid"]))
                 for name, engine in engines.items()
             }
             asking = (here.chat(body, middles[body["model"]].stream()) for body in asked)
@@ -161,8 +170,10 @@ async def test_killed_in_the_middle_everything_is_as_if_nothing_had_happened(
                 assert outcome.said() == before.said(), body
             for name, engine in engines.items():
                 assert middles[name].hurt
-                died = engine["restarts"] + 1
+                died = engine["restarts"] + bool(number)
                 await here.until(name, lambda e, died=died: e["restarts"] == died)
+                await here.until(name, lambda e, old=engine["pid"]: e["pid"] not in (None, old))
+        await asyncio.gather(*restarting)
 
 
 def has_everything(outcomes: list[Outcome]) -> None:
