@@ -158,3 +158,15 @@ async def test_a_model_that_calls_every_tool_gets_a_result_of_each(
     assert len(ends) >= len(called)
     waiting = ("input-streaming", "input-available")
     assert not [part for one in kept for part in one["parts"] if part.get("state") in waiting]
+
+
+async def test_only_models_elsewhere_are_kept_from_marks_of_a_template(
+    service: Service, tmp_path: Path
+) -> None:
+    """Engines here do that themselves, and a long answer is ten times cheaper without."""
+    async with Agent(service.url, None, tmp_path, AgentSettings()) as made:
+        turns = (await made._prepared())._turns
+        for name, broken in (("pilot", False), ("far-says", True)):
+            chosen = await turns._choose(name, [])
+            profile = turns._model(chosen.name, chosen.elsewhere).profile
+            assert profile.get("may_tokenize_special_tokens_in_content") is broken, name

@@ -42,6 +42,11 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     seed: int | None = None
 
 
+# Engines here keep such marks in a text from being read as the template's own; PydanticAI need not
+# break them, which it pays for with a look at the whole answer at each of its pieces.
+HERE: OpenAIModelProfile = {**PROFILE, "may_tokenize_special_tokens_in_content": False}
+
+
 class Lacking(Exception):
     """There is no model that could answer; told as it is."""
 
@@ -51,6 +56,7 @@ class Chosen:
     name: str
     context: int
     tools: bool
+    elsewhere: bool
 
 
 class Turns:
@@ -113,10 +119,12 @@ class Turns:
             )
         card = await self._asked(f"/v1/models/{model}")
         context = card["context_length"] or self._settings.context
-        return Chosen(name, context, "tool_use" in card["capabilities"])
+        elsewhere = "remote" in card["detail"]
+        return Chosen(name, context, "tool_use" in card["capabilities"], elsewhere)
 
-    def _model(self, name: str) -> OpenAIChatModel:
-        return OpenAIChatModel(name, provider=self._provider, profile=PROFILE)
+    def _model(self, name: str, elsewhere: bool = False) -> OpenAIChatModel:
+        profile = PROFILE if elsewhere else HERE
+        return OpenAIChatModel(name, provider=self._provider, profile=profile)
 
     async def _asked(self, path: str) -> Any:
         response = await self._service.get(path)
@@ -138,7 +146,7 @@ class Turns:
         given = {k: v for k, v in msgspec.structs.asdict(sampling).items() if v is not None}
         async with self.agent.run_stream_events(
             message_history=messages,
-            model=self._model(chosen.name),
+            model=self._model(chosen.name, chosen.elsewhere),
             deps=Reach(self._service, settings.tool_characters),
             model_settings=OpenAIChatModelSettings(**given),  # type: ignore[typeddict-item]
             usage_limits=UsageLimits(
