@@ -1,6 +1,8 @@
 """Many clients at once, each with its own answer."""
 
 import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 from ..answer import Answer
 from ..check import Probe, Suite, echo
@@ -20,9 +22,14 @@ async def _all(probe: Probe) -> tuple[list[str], list[Answer]]:
         ask = probe.stream if number % 2 else probe.chat
         return await ask(echo(codes[number]))
 
-    tasks = [asyncio.create_task(one(number)) for number in range(CLIENTS)]
+    return codes, await _at_once(one(number) for number in range(CLIENTS))
+
+
+async def _at_once(asked: Iterable[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+    """Where one fails, nobody goes on asking."""
+    tasks = [asyncio.create_task(one) for one in asked]
     try:
-        return codes, await asyncio.gather(*tasks)
+        return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
@@ -81,13 +88,7 @@ async def pictures(probe: Probe) -> str:
     async def one(colour: str) -> Answer:
         return await probe.chat(about_colour(shape(colour, probe.nonces)), optional="pictures")
 
-    tasks = [asyncio.create_task(one(colour)) for colour in colours]
-    try:
-        answers = await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    answers = await _at_once(one(colour) for colour in colours)
     said = [answer.said().lower() for answer in answers]
     for own, text in zip(colours, said, strict=True):
         if [name for name in COLOURS if name in text] != [own]:

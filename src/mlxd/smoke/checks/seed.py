@@ -24,7 +24,7 @@ SMALLEST = 1e-5
 async def same(probe: Probe) -> str:
     """Also 0, which is a seed like any other."""
     said = [await _repeated(probe, seed) for seed in (probe.nonces.number(1, 2**31 - 1), 0)]
-    return said[0].strip()
+    return said[0]
 
 
 async def _repeated(probe: Probe, seed: int) -> str:
@@ -36,11 +36,17 @@ async def _repeated(probe: Probe, seed: int) -> str:
             asked, optional="a seed", temperature=HOT, top_p=1.0, seed=seed, max_tokens=24
         )
         texts.append(_said(found))
-    probe.expect(texts[0])
-    other = next((text for text in texts if text != texts[0]), None)
+    told = f"seed {seed} gave different answers"
+    return _alike(probe, texts, told)
+
+
+def _alike(probe: Probe, texts: Sequence[str], told: str) -> str:
+    """All of them say the same."""
+    first = probe.expect(texts[0])
+    other = next((text for text in texts if text != first), None)
     if other is not None:
-        raise Fault("wrong_answer", f"seed {seed} gave different answers", got=other)
-    return texts[0]
+        raise Fault("wrong_answer", told, got=other)
+    return first.strip()
 
 
 def _said(answer: Answer) -> str:
@@ -66,11 +72,8 @@ def _vague(probe: Probe) -> str:
 async def greedy(probe: Probe) -> str:
     asked = _vague(probe)
     texts = [_said(await probe.chat(asked, temperature=0, max_tokens=24)) for _ in range(3)]
-    probe.expect(texts[0])
-    other = next((text for text in texts if text != texts[0]), None)
-    if other is not None:
-        raise Fault("wrong_answer", "temperature 0 gave different answers", got=other)
-    return texts[0].strip()
+    told = "temperature 0 gave different answers"
+    return _alike(probe, texts, told)
 
 
 @suite.behaviour(
@@ -124,8 +127,5 @@ async def narrow(probe: Probe) -> str:
             asked, optional="top_p", temperature=HOT, top_p=SMALLEST, max_tokens=16
         )
         texts.append(_said(found))
-    probe.expect(texts[0])
-    other = next((text for text in texts if text != texts[0]), None)
-    if other is not None:
-        raise Fault("wrong_answer", f"top_p={SMALLEST} gave different answers", got=other)
-    return texts[0].strip()
+    told = f"top_p={SMALLEST} gave different answers"
+    return _alike(probe, texts, told)

@@ -16,31 +16,30 @@ CHEWS_S = 0.03
 
 async def slowly(port: int, body: dict[str, Any]) -> bytes:
     """All that came, headers included."""
-    return await _exchange(port, body, chew=CHEWS_S)
+    return b"".join([bite async for bite in bites(port, body, chew=CHEWS_S)])
 
 
 async def half_closed(port: int, body: dict[str, Any]) -> bytes:
     """Says all, closes its own direction, and listens until the other side ends."""
-    return await _exchange(port, body, half=True)
+    return b"".join([bite async for bite in bites(port, body, half=True)])
 
 
-async def _exchange(
+async def bites(
     port: int, body: dict[str, Any], *, chew: float = 0.0, half: bool = False
-) -> bytes:
+) -> AsyncIterator[bytes]:
+    """What comes, as it comes; until the other side ends, in whatever way."""
     content = json.dumps(body).encode()
     head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
-    came = bytearray()
     async with _connected(port, WINDOW_BYTES if chew else 0) as (reader, writer):
         writer.write(head.encode() + content)
         if half:
             writer.write_eof()
         with contextlib.suppress(ConnectionError):
             while bite := await reader.read(BITE_BYTES):
-                came += bite
+                yield bite
                 if chew:
                     await asyncio.sleep(chew)
-    return bytes(came)
 
 
 @asynccontextmanager
