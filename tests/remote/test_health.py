@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,6 +163,26 @@ async def test_other_settings_leave_what_runs_alone(tmp_path: Path, hostile: Hos
         assert unknown.status_code == 404
         hostile.go_on.set()
         assert (await running).content == WHOLE
+
+
+async def test_what_was_assigned_to_a_server_that_is_declared_no_more_goes_to_the_next(
+    tmp_path: Path, hostile: Hostile
+) -> None:
+    async with here(tmp_path, hostile) as far:
+        for capability in ("text", "reasoning"):
+            await far.service.assign(capability, "far-ok")
+        without = msgspec.structs.replace(far.settings, remotes=[])
+        for _ in range(2):
+            told = far.service.reload(without)
+            shown = far.service.assignments()["capabilities"]
+            assert shown["text"]["model_id"] == "fake"
+            assert shown["reasoning"]["model_id"] is None
+        assert told["changed"] == []
+        answer = await far.client.post("/v1/chat/completions", json=body("text"))
+        assert answer.status_code == 200
+        # Declared again, it is there again.
+        assert far.service.reload(far.settings)["remotes"] == ["far"]
+        assert (await far.chat("far-ok")).content == WHOLE
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -307,6 +307,7 @@ class Supervisor:
             self._lifecycle.held.clear()
             self._lifecycle.held.update(opening.held)
         remotes = self._remotes.replace(settings.remotes, settings.server.drain_timeout)
+        self._assignments.replace(self._without_the_gone(opening.assigned))
         restarted = [name for name, slot in self._slots.items() if self._renew(slot, before)]
         self._make_slots()
         started = self._lifecycle.follow("the settings changed")
@@ -317,6 +318,16 @@ class Supervisor:
             "started": [slot.entry.id for slot in started],
             "remotes": remotes,
             "needs_restart_of_the_service": [key for key in changed if key.startswith(FIXED)],
+        }
+
+    def _without_the_gone(self, opening: Mapping[str, str | None]) -> dict[str, str | None]:
+        """What is assigned to models of a remote that is declared no more goes to whom the next
+        start would assign it."""
+        return {
+            capability: name
+            if name is None or name in self._slots or self._remotes.find(name)
+            else opening.get(capability)
+            for capability, name in self._assignments.current.items()
         }
 
     def _check_open(self) -> None:
