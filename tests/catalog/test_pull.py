@@ -107,7 +107,12 @@ def pulled(hub: FakeHub, name: str = NAME, **environment: str) -> dict[str, Any]
         patch.setattr(constants, "ENDPOINT", hub.url)
         template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        before = set(threading.enumerate())
         last = Pull(name, ["org/small", "qwen3-vl-4b"], events.append, threading.Event()).run()
+        # One that failed leaves the other connections to the end of its process, and there is none.
+        for thread in set(threading.enumerate()) - before:
+            if thread.name.startswith("ThreadPoolExecutor"):
+                thread.join(PATIENCE_S)
         close_session()
     assert events[-1] is last
     done = [event.done for event in events]

@@ -102,6 +102,21 @@ def test_a_large_log_takes_no_time() -> None:
     assert time.process_time() - began < PATIENCE_S * 5
 
 
+@pytest.mark.parametrize("piece", ["a", "error: ", "0.", "/a", "['"])
+def test_a_line_without_end_takes_no_time(piece: str) -> None:
+    """A program, or an array, that some library has put into its message."""
+    line = piece * (1_000_000 // len(piece)) + FAILURES["disk-full"].strip()
+    began = time.process_time()
+    assert [one.id for one in diagnose(line)] == ["disk-full"]
+    assert time.process_time() - began < PATIENCE_S * 5
+
+
+def test_no_text_at_all_is_told_as_that() -> None:
+    made = command("")
+    assert made.returncode == 2
+    assert "no text" in made.stderr
+
+
 def test_the_command_reads_a_text_a_file_and_its_input(tmp_path: Path) -> None:
     error = "AttributeError: 'NoneType' object has no attribute 'token'"
     log = tmp_path / "app.log"

@@ -1,7 +1,6 @@
 """GET /doctor: done beside the gateway, once for everyone who asks, and gone with it."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,10 +67,10 @@ def test_nothing_of_it_outlives_the_service(tmp_path: Path) -> None:
     made.process.kill()
     made.process.wait(60)
     still = left(children)
-    asking.join(20)
+    asking.join(60)
     made.http.close()
     assert made.process.stdout is not None
-    made._listener.join(5)
+    made._listener.join(60)
     made.process.stdout.close()
     assert still == []
 
@@ -88,10 +87,10 @@ def test_an_end_in_order_ends_it_too(tmp_path: Path) -> None:
     asking = threading.Thread(target=_ask_anyway, args=(made,), daemon=True)
     asking.start()
     made.eventually(lambda: bool(beneath(made.process.pid, "mlxd.doctor")))
-    began = time.monotonic()
+    children = beneath(made.process.pid)
     made.close()
-    assert time.monotonic() - began < 30
-    asking.join(20)
+    assert left(children) == []
+    asking.join(60)
 
 
 def _ask_anyway(made: Service) -> None:

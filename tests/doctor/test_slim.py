@@ -8,7 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,16 @@ def shell(
     )
     assert made.returncode == 0, f"{commands}\n{made.stdout}\n{made.stderr}"
     return made.stdout
+
+
+def as_anybody() -> tuple[str, ...]:
+    """Root enters every folder, but not without this right of its own."""
+    if os.geteuid() != 0:
+        return ()
+    alone = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    if not shutil.which(alone[0]) or subprocess.run([*alone, "true"]).returncode:
+        pytest.skip("setpriv is needed, to be somebody who may not enter every folder")
+    return alone
 
 
 def again(check: str) -> str:
@@ -365,6 +377,171 @@ def test_a_full_disk_is_named_for_what_it_is(environment: dict[str, str]) -> Non
     assert status(shell([command], again("disk"), environment)) in ("ok", "warn")
 
 
+def fetched(hub: Path, name: str, size: int, *, unfinished: bool = False) -> None:
+    """As `mlxd models pull` leaves it."""
+    repository = hub / ("models--" + name.replace("/", "--"))
+    blobs, snapshot = repository / "blobs", repository / "snapshots" / "abc"
+    blobs.mkdir(parents=True)
+    if unfinished:
+        (blobs / "weights.mlxd.incomplete").write_bytes(bytes(size))
+        return
+    snapshot.mkdir(parents=True)
+    header = b'{"a":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (size, size)
+    files = {
+        "config.json": b'{"model_type": "qwen3"}',
+        "tokenizer.json": b"{}",
+        "model.safetensors": len(header).to_bytes(8, "little") + header + bytes(size),
+    }
+    for place, (file, content) in enumerate(files.items()):
+        (blobs / str(place)).write_bytes(content)
+        (snapshot / file).symlink_to(f"../../blobs/{place}")
+    ours = {str(place): {"size": 1, "mtime_ns": 1, "ours": True} for place in range(len(files))}
+    (repository / "mlxd.json").write_text(json.dumps({"blobs": ours, "commits": {"abc": 1.0}}))
+
+
+@LINUX
+def test_of_a_disk_that_is_nearly_full_it_is_said_what_could_go(
+    home: Path, environment: dict[str, str]
+) -> None:
+    """By name, with its size and its command; what is served is not among it."""
+    cache = home / "prepared"
+    fetched(cache, "org/idle", 3_000_000)
+    fetched(cache, "org/served", 2_000_000)
+    fetched(cache, "org/begun", 1_000_000, unfinished=True)
+    # Of another program, and left alone for days.
+    other = cache / "models--org--other" / "blobs" / "some.incomplete"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(bytes(500_000))
+    os.utime(other, (1, 1))
+    there = home / "there" / "hub"
+    environment |= {"HF_HUB_CACHE": str(there), "MLXD_MODELS": "org/served"}
+    mlxd = f'"{sys.executable}" -m mlxd'
+    script = f"""
+        cp -a "{cache}" "$THERE/hub"
+        {again("disk")} || true
+        {mlxd} models rm org/idle --yes >&2
+        {mlxd} models rm org/begun --yes >&2
+        rm "{there}/models--org--other/blobs/some.incomplete"
+        {again("disk")} || true
+    """
+    told = on_a_file_system("size=40m", script, environment)
+    decoder = json.JSONDecoder()
+    before, end = decoder.raw_decode(told)
+    after, _ = decoder.raw_decode(told[end:].lstrip())
+    (found,), (mended,) = before["checks"], after["checks"]
+    assert found["status"] == mended["status"] == "warn"
+    order = "Could go: org/idle (3 MB), org/begun (unfinished) (1 MB), other programs"
+    assert order in found["found"]
+    idle, begun, others, look = found["mend"]
+    assert idle.endswith("models rm org/idle")
+    assert begun.endswith("models rm org/begun")
+    assert others == f"rm {there}/models--org--other/blobs/some.incomplete"
+    assert look.startswith("du ")
+    assert "org/served" not in json.dumps(found)
+    assert "Could go" not in mended["found"]
+
+
+def test_logs_that_were_put_aside_are_named(home: Path, doctor: Doctor) -> None:
+    logs = home / "data" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "engine-pilot.log").write_text("of now")
+    (logs / "engine-pilot.log.1").write_text("of before" * 1000)
+    (spare,) = doctor("disk")["disk"]["facts"]["spare"]
+    assert spare["what"] == "old logs"
+    assert spare["size"] == 9000
+    assert spare["command"] == f"rm {logs}/engine-pilot.log.1"
+
+
+@LINUX
+def test_a_cache_of_models_that_may_not_be_written_is_mended(
+    home: Path, environment: dict[str, str]
+) -> None:
+    cache = home / "hub"
+    cache.mkdir()
+    alone = as_anybody()
+    cache.chmod(0o500)
+    environment["HF_HUB_CACHE"] = str(cache)
+
+    def look() -> dict[str, object]:
+        made = subprocess.run(
+            [*alone, "/bin/sh", "-c", f"{again('disk')} || true"],
+            env=environment, capture_output=True, text=True, timeout=250,
+        )  # fmt: skip
+        (found,) = json.loads(made.stdout)["checks"]
+        return dict(found)
+
+    found = look()
+    assert f"{cache} can't be written" in str(found["found"])
+    mend = found["mend"]
+    assert isinstance(mend, list)
+    shell(mend[:1], "true", environment)
+    assert "can't be written" not in str(look()["found"])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_catalogue_file_that_a_setting_names_is_put_aside_or_made(
+    home: Path, environment: dict[str, str], there: bool
+) -> None:
+    """A setting goes on naming it, so it must be there afterwards."""
+    file = home / "own" / "models.toml"
+    if there:
+        file.parent.mkdir()
+        file.write_text("x=")
+    environment["MLXD_CATALOGUE_FILE"] = str(file)
+    told = shell([], f"{again('models')} || true", environment)
+    assert status(told) == "fail"
+    (command,) = json.loads(told)["checks"][0]["mend"]
+    assert status(shell([command], again("models"), environment)) == "ok"
+    assert not there or file.with_name("models.toml.off").read_text() == "x="
+
+
+def test_a_settings_file_that_is_not_there_is_made(home: Path, environment: dict[str, str]) -> None:
+    file = home / "gone" / "mlxd.toml"
+    look = f"{again('settings')} --config {file}"
+    told = shell([], f"{look} || true", environment)
+    assert status(told) == "fail"
+    (command,) = json.loads(told)["checks"][0]["mend"]
+    assert status(shell([command], look, environment)) == "ok"
+    environment["MLXD_CONFIG"] = str(home / "nowhere.toml")
+    told = shell([], f"{again('settings')} || true", environment)
+    assert json.loads(told)["checks"][0]["mend"] == ["unset MLXD_CONFIG"]
+
+
+def test_a_data_folder_below_a_file_is_named_as_that(
+    home: Path, environment: dict[str, str]
+) -> None:
+    (home / "file").write_text("")
+    wrong = {**environment, "MLXD_DATA_DIR": str(home / "file" / "data")}
+    told = shell([], f"{again('folders')} || true", wrong)
+    assert f"{home / 'file'} is a file" in told
+    (command,) = json.loads(told)["checks"][0]["mend"]
+    assert status(shell([command], again("folders"), wrong)) == "ok"
+
+
+def test_a_web_server_is_no_hub(doctor: Doctor) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        found = doctor("hub", HF_HUB_OFFLINE="", HF_ENDPOINT=url, NO_PROXY="*")["hub"]
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert found["status"] == "warn"
+    assert "no hub" in found["found"]
+    assert "unset HF_ENDPOINT" in found["mend"]
+
+
 @LINUX
 def test_a_read_only_disk_is_named_for_what_it_is(environment: dict[str, str]) -> None:
     look = f'mount -o remount,ro "$THERE"\nMLXD_DATA_DIR="$THERE/data" {again("folders")} || true'
@@ -386,21 +563,14 @@ def test_a_terminal_without_such_characters_gets_an_answer(environment: dict[str
     assert "port-taken" in made.stdout
 
 
-# Root enters every folder, but not without this right of its own.
-AS_ANYBODY = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-
-
 @LINUX
 def test_a_data_folder_of_somebody_else_is_named(home: Path, environment: dict[str, str]) -> None:
     """It may not even be entered: that is one finding, and no other check fails by it."""
     data = home / "data"
     (data / "run").mkdir(parents=True)
     (data / "mlxd.db").write_bytes(b"")
-    alone: tuple[str, ...] = ()
-    if os.geteuid() == 0:
-        alone = AS_ANYBODY
-        if not shutil.which(alone[0]) or subprocess.run([*alone, "true"]).returncode:
-            pytest.skip("setpriv is needed, to be somebody who may not enter every folder")
+    alone = as_anybody()
+    if alone:
         os.chown(data, 12345, 12345)
     data.chmod(0 if not alone else 0o700)
     try:

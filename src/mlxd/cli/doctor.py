@@ -194,6 +194,8 @@ def _text(given: str | None) -> str:
         if sys.stdin.isatty():
             print("Paste the error, then Ctrl-D:", file=sys.stderr)
         return last_of(sys.stdin.buffer)
+    if not given.strip():
+        return ""
     try:
         path = Path(given)
         if path.is_dir():

@@ -120,6 +120,14 @@ def data_elsewhere() -> str:
     return quoted("export", f"MLXD_DATA_DIR={Path.home() / 'mlxd-data'}")
 
 
+def own_again(folder: Path) -> str:
+    """May be read and written by this user again."""
+    if folder.stat().st_uid == os.getuid():
+        return quoted("chmod", "u+rwx", folder)
+    group = "" if sys.platform == "darwin" else f":{os.getgid()}"
+    return as_root(quoted("chown", "-R", f"{os.getuid()}{group}", folder))
+
+
 def is_read_only(folder: Path) -> bool:
     """Its whole file system: no permission helps."""
     try:

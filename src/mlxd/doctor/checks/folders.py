@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mlxd.machine import cache_folder
 from mlxd.settings import Settings, default_config_file
 
 from ..finding import Case, Finding, fail, ok, warn
-from ..hints import as_root, data_elsewhere, existing, is_read_only, ours, quoted
+from ..hints import data_elsewhere, existing, is_read_only, ours, own_again, quoted
 
 TITLE = "Own folders"
 WHY = "Logs, assignments and compiled routines lie there. Others must not write to them, mlxd must."
@@ -46,6 +45,9 @@ def look(case: Case) -> Finding:
     data = case.settings.data_dir
     if os.path.exists(data) and not os.path.isdir(data):
         return fail(f"the data folder {data} is a file", quoted("mv", data, f"{data}.old"))
+    if not os.path.isdir(existing(data)):
+        told = f"the data folder {data} can't be made: {existing(data)} is a file"
+        return fail(told, data_elsewhere())
     for folder in (existing(data), *own_folders(case.settings)):
         if not os.access(folder, os.W_OK | os.X_OK):
             return _unwritable(folder)
@@ -136,8 +138,6 @@ def _unwritable(folder: Path) -> Finding:
         return fail(f"{folder} is on a file system that is read-only", data_elsewhere())
     owner = folder.stat().st_uid
     if owner == os.getuid():
-        return fail(f"{folder} can't be written", quoted("chmod", "u+rwx", folder))
-    group = "" if sys.platform == "darwin" else f":{os.getgid()}"
-    mend = as_root(quoted("chown", "-R", f"{os.getuid()}{group}", folder))
+        return fail(f"{folder} can't be written", own_again(folder))
     told = f"{folder} can't be written: it belongs to user {owner}"
-    return fail(told, mend, data_elsewhere())
+    return fail(told, own_again(folder), data_elsewhere())

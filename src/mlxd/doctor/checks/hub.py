@@ -43,6 +43,7 @@ def probe(url: str, token: str) -> dict[str, Any]:
     date = email.utils.parsedate_to_datetime(answer.headers["date"]) if _dated(answer) else None
     return {
         "status": answer.status_code,
+        "page": answer.headers.get("content-type", "").startswith("text/html"),
         "seconds": round(time.monotonic() - began, 3),
         # Both are of the same moment, to within the time that the answer took.
         "ahead": round(time.time() - date.timestamp(), 1) if date else None,
@@ -75,7 +76,14 @@ def look(case: Case) -> Finding:
         return warn(told, *_forget(case), **found)
     if found["status"] >= 500 or found["status"] in (403, 429):
         return warn(f"{told}: not now", GO_OFFLINE, *asked(where), **found)
+    if found["page"]:
+        return warn(f"{told} with a web page: it is no hub, or a network's log-in",
+                    *_usual_again(case), *asked(where), **found)  # fmt: skip
     return ok(told, **found)
+
+
+def _usual_again(case: Case) -> list[str]:
+    return ["unset HF_ENDPOINT"] if case.environ.get("HF_ENDPOINT") else []
 
 
 def _unreachable(where: str, error: str, case: Case) -> Finding:
@@ -85,8 +93,7 @@ def _unreachable(where: str, error: str, case: Case) -> Finding:
         here = Path(bundle).exists() and not case.environ.get("SSL_CERT_FILE")
         trust = [f"export SSL_CERT_FILE={bundle}"] if here else [GO_OFFLINE, *asked(where)]
         return warn(told, *trust, error=error)
-    back = ["unset HF_ENDPOINT"] if case.environ.get("HF_ENDPOINT") else []
-    return warn(told, GO_OFFLINE, *back, *asked(where), error=error)
+    return warn(told, GO_OFFLINE, *_usual_again(case), *asked(where), error=error)
 
 
 def _token_file(case: Case) -> Path:

@@ -41,7 +41,8 @@ def look(case: Case) -> Finding:
     }
     found = f"{shown(here.available)} of {shown(here.total)} free ({here.limit})"
     found += f", swap {shown(swap.used)} of {shown(swap.total)} used" if swap.total else ", no swap"
-    found += f"; the models to be served need about {shown(need)}"
+    # Nothing where none can be loaded, or all are of remotes: then there is no number to tell.
+    found += f"; the models to be served need about {shown(need)}" if need else ""
     if need > budget:
         told = f"{found}, more than the budget of all engines ({shown(budget)})"
         return fail(told, "export MLXD_MODELS=pilot", ours("models", "ls"), **facts)

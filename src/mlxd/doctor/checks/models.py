@@ -1,6 +1,7 @@
 """Each model that is to be served: whole, of a known architecture, small enough, with a template
 that can be rendered."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,19 @@ def _entry(case: Case, name: str) -> list[str]:
     return found.capabilities if isinstance(found, ModelEntry) else []
 
 
+def hub_ids(case: Case) -> set[str]:
+    """What the names mean on the hub, on this machine or not."""
+    try:
+        catalogue = Catalogue(own=case.settings.catalogue.file)
+    except CatalogueError:
+        return set()
+    found = set()
+    for name in wanted(case):
+        with contextlib.suppress(NameUnknown):
+            found.add(catalogue.hub_id(name))
+    return found
+
+
 def entries(case: Case) -> list[ModelEntry]:
     """Those that can be served, once each."""
     found = [one for name in wanted(case) if isinstance(one := _find(case, name), ModelEntry)]
@@ -90,7 +104,8 @@ def look(case: Case) -> Finding:
     for name in wanted(case):
         found = _find(case, name)
         if not isinstance(found, ModelEntry):
-            told.append(str(found))
+            # A catalogue that can't be read is said once, not for each name.
+            told += [str(found)] if str(found) not in told else []
             mend += _mend(found, case.settings.catalogue.file)
         elif problem := _problem(case, found, budget):
             told.append(f"{found.id}: {problem}.")
@@ -137,11 +152,20 @@ def _mend(error: Exception, own: Path | None) -> list[str]:
     if isinstance(error, NotDownloaded):
         return [ours("models", "pull", error.name), BUNDLED]
     if isinstance(error, BrokenModel):
-        return _fetched_again(error.path)
+        return [BUNDLED] if error.lasting else _fetched_again(error.path)
     if isinstance(error, CatalogueError):
-        file = own or own_file()
-        return [quoted("mv", file, f"{file}.off")] if file.is_file() else [ours("config")]
+        return [_emptied(own or own_file(), named=own is not None)]
     return [BUNDLED, ours("models", "ls")]
+
+
+def _emptied(file: Path, *, named: bool) -> str:
+    """The shipped catalogue alone. A file that a setting names must be there, if only empty."""
+    aside = quoted("mv", file, f"{file}.off")
+    if not named:
+        return aside
+    if file.exists():
+        return f"{aside} && {quoted('touch', file)}"
+    return f"{quoted('mkdir', '-p', file.parent)} && {quoted('touch', file)}"
 
 
 def _fetched_again(path: Path) -> list[str]:

@@ -26,6 +26,11 @@ def _mend(case: Case) -> list[str]:
     wrong = [name for name in case.environ if name.startswith("MLXD_") and name in _words(told)]
     if wrong:
         return [quoted("unset", max(wrong, key=len))]
+    gone = next((word for word in _words(told) if word.startswith("/")), "")
+    if "There is no settings file" in told and gone:
+        if case.environ.get("MLXD_CONFIG") == gone:
+            return ["unset MLXD_CONFIG"]
+        return [f"{quoted('mkdir', '-p', Path(gone).parent)} && {quoted('touch', gone)}"]
     file = next((word for word in _words(told) if Path(word).is_file()), "")
     return [*([quoted("mv", file, f"{file}.off")] if file else []), ours("config")]
 

@@ -15,6 +15,9 @@ import msgspec
 TABLES = ("mlx", "metal", "cuda", "mlx_lm", "mlx_vlm", "hub", "tokenizers", "system", "mlxd")
 # Of a log: what ended it stands at its end.
 KEPT_CHARACTERS = 1_000_000
+# Of a line: a message stands at its beginning or at its end. Words of some length are looked for
+# from each character on, which takes minutes in a line of a million.
+LINE_CHARACTERS = 8_000
 # A line of MLX can hold a whole program; more of it tells nobody anything.
 SHOWN_CHARACTERS = 240
 _FLAGS = re.MULTILINE | re.IGNORECASE
@@ -66,7 +69,7 @@ class _Compiled(msgspec.Struct, frozen=True):
 def diagnose(text: str) -> list[Diagnosis]:
     """What is recognised, the likeliest cause first: causes before their symptoms, and of several
     the one that is named last."""
-    text = text[-KEPT_CHARACTERS:]
+    text = _without_long_lines(text[-KEPT_CHARACTERS:])
     found = [
         (not one.signature.symptom, place, one.signature)
         for one in _compiled()
@@ -74,6 +77,15 @@ def diagnose(text: str) -> list[Diagnosis]:
     ]
     found.sort(key=lambda each: each[:2], reverse=True)
     return [_made(signature, text, place) for _, place, signature in found]
+
+
+def _without_long_lines(text: str) -> str:
+    half = LINE_CHARACTERS // 2
+    lines = text.split("\n")
+    return "\n".join(
+        line if len(line) <= LINE_CHARACTERS else f"{line[:half]} … {line[-half:]}"
+        for line in lines
+    )
 
 
 def explain(text: str) -> Diagnosis | None:
