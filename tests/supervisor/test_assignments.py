@@ -18,6 +18,7 @@ from mlxd.supervisor.store import Assigned, Store
 from mlxd.supervisor.supervisor import Supervisor
 
 from .harness import engines, read, request, supervised, until, write_model
+from .test_room import several
 
 MODELS = st.sampled_from(["a", "b", "c", "d"])
 SETS = st.frozensets(MODELS)
@@ -38,6 +39,30 @@ def test_what_is_needed_runs_and_nothing_else_is_touched(
     assert len(set(orders.start)) == len(orders.start)
     after = (running | set(orders.start)) - set(orders.stop)
     assert needs.decide(after, assigned, held, resting) == needs.Orders()
+
+
+@pytest.mark.parametrize(
+    ("decided", "able", "unable"),
+    [
+        (["text", "code"], ["text", "code"], ["vision", "embedding"]),
+        (["code"], ["text", "code", "vision"], ["reasoning"]),
+        (None, ["text", "vision", "embedding"], ["code"]),
+    ],
+)
+async def test_what_settings_let_a_model_be_asked_for_holds_once_it_runs(
+    tmp_path: Path, decided: list[str] | None, able: list[str], unable: list[str]
+) -> None:
+    """Though it turns out to be able to do more."""
+    async with several(tmp_path, "a", capabilities=decided) as (service, (slot,)):
+        service.begin()
+        await until(lambda: slot.state is State.READY)
+        for capability in able:
+            assert service.resolve("a", needs=capability).id == "a"
+            assert service.assigned(capability)["model_id"] == "a"
+        for capability in unable:
+            with pytest.raises(NotCapable):
+                service.resolve("a", needs=capability)
+            assert service.assigned(capability)["model_id"] is None
 
 
 async def test_a_cleared_model_stops_and_an_assigned_one_starts(tmp_path: Path) -> None:

@@ -254,8 +254,11 @@ class Catalogue:
 
     def _amend(self, entry: ModelEntry, wanted: ModelSettings) -> ModelEntry:
         aliases = list(dict.fromkeys([*entry.aliases, *([wanted.alias] if wanted.alias else [])]))
-        capabilities = entry.capabilities if wanted.capabilities is None else wanted.capabilities
-        amended = msgspec.structs.replace(entry, aliases=aliases, capabilities=capabilities)
+        amended = msgspec.structs.replace(entry, aliases=aliases)
+        if wanted.capabilities is not None:
+            amended = msgspec.structs.replace(
+                amended, capabilities=wanted.capabilities, decided=True
+            )
         self._by_path[entry.path.resolve()] = amended
         for name, held in list(self._names.items()):
             if held is entry:

@@ -56,12 +56,14 @@ class BrokenModel(ValueError):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One model, whatever it was called. `path` is the folder with its files."""
+    """One model, whatever it was called. `path` is the folder with its files. `decided`: by the
+    settings, what it may be asked for, whatever else it turns out to be able to."""
 
     id: str
     path: Path
     aliases: list[str] = []
     capabilities: list[str] = []
+    decided: bool = False
     context: int | None = None
     size_bytes: int = 0
     architecture: str = ""

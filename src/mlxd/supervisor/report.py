@@ -16,7 +16,10 @@ def card_of(slot: Slot) -> ModelCard:
     if hello is not None:
         # What the engine found once the model was loaded is truer than what its files promise.
         kept = [c for c in capabilities if c not in CAPABILITIES or c in hello.capabilities]
-        capabilities = list(dict.fromkeys([*kept, *hello.capabilities]))
+        # Labels alone say nothing of what else it may be asked for.
+        decided = entry.decided and any(c in CAPABILITIES for c in entry.capabilities)
+        more = [] if decided else hello.capabilities
+        capabilities = list(dict.fromkeys([*kept, *more]))
     return ModelCard(
         id=entry.id,
         aliases=entry.aliases,
