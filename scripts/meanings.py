@@ -133,8 +133,8 @@ alias = "house-model"
 MODELS = {
     "name": "Alias, hub id or folder.",
     "alias": "One more name for it.",
-    "capabilities": "What it may be asked for, instead of what its files say. Labels alone (`reasoning`, "
-    "`code`) are added to that.",
+    "capabilities": "What it may be asked for, instead of what its files say. Labels alone "
+    "(`reasoning`, `code`) are added to that.",
     "idle_timeout": "Stop its engine after so long without a request; the next one starts it. "
     "None: never.",
     "pin": "Always runs, and is never stopped for being idle or for another's memory.",
