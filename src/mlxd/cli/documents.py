@@ -1,5 +1,6 @@
 """`mlxd docs`"""
 
+import contextlib
 import json
 import os
 import sys
@@ -9,21 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from mlxd.settings import Settings
 
 from . import folders
+from .board import OVER, UNFINISHED, Board, line
 from .client import Client
 from .complaint import Complaint
 from .folders import Found
 
 # How often a watched folder is looked at: nothing announces changes on every kind of disk.
 LOOK_S = 1.0
-OVER = ("done", "failed", "cancelled")
 PAGE = 1_000
 EXIT_NOT_ALL = 1
 
@@ -142,52 +141,24 @@ def _send(
 # --- jobs ------------------------------------------------------------------------------------
 
 
-def _bars(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
-
-
 def _follow(client: Client, waiting: Sequence[str], *, quiet: bool) -> list[Any]:
-    """Until all of these are over; one bar for all, and one for each that takes its time."""
+    """Until all of these are over, or paused."""
     left, over = set(waiting), []
     if not left:
         return []
-    with _bars(quiet=quiet) as bars:
-        whole = bars.add_task("documents", total=len(left), note="")
-        shown: dict[str, Any] = {}
+    with Board(lambda job: None, quiet=quiet) as board:
+        for one in waiting:
+            board.expect(one)
         for name, job in client.events("GET", "/jobs/events"):
             if name != "job" or job["id"] not in left:
                 continue
-            if job["state"] in OVER:
+            board.tell(job)
+            if job["state"] in (*OVER, "paused"):
                 left.discard(job["id"])
                 over.append(job)
-                bars.advance(whole)
-                if job["id"] in shown:
-                    bars.remove_task(shown.pop(job["id"]))
-            elif job["state"] == "paused":
-                left.discard(job["id"])
-                over.append(job)
-            else:
-                _show(bars, shown, job)
             if not left:
                 break
     return over
-
-
-def _show(bars: Progress, shown: dict[str, Any], job: Mapping[str, Any]) -> None:
-    if job["total"] is None and job["state"] != "waiting":
-        return
-    note = escape(f"{job['state']}: {job['reason']}" if job["reason"] else job["step"] or "")
-    if job["id"] not in shown:
-        shown[job["id"]] = bars.add_task(escape(job["name"][:40]), total=job["total"], note=note)
-    bars.update(shown[job["id"]], completed=job["done"], total=job["total"], note=note)
 
 
 def jobs(
@@ -202,7 +173,7 @@ def jobs(
     client = Client(settings, url)
     if asked:
         made = [client.post(f"/jobs/{job}/{what}") for what, job in asked]
-        print(json.dumps(made, indent=2)) if as_json else [print(_line(one)) for one in made]
+        print(json.dumps(made, indent=2)) if as_json else [print(line(one)) for one in made]
         return 0
     if follow:
         return _live(client, as_json=as_json)
@@ -211,39 +182,31 @@ def jobs(
         print(json.dumps(found, indent=2))
         return 0
     for job in reversed(found["jobs"]):
-        print(_line(job))
+        print(line(job))
     counts = ", ".join(f"{number} {state}" for state, number in sorted(found["counts"].items()))
     print(counts or "There are no jobs yet. Add documents: mlxd docs add FILE|DIR")
     return 0
 
 
 def _live(client: Client, *, as_json: bool) -> int:
-    """Bars for what is unfinished; with JSON, a line for each change."""
-    after = 0 if as_json else max(client.get("/jobs/events/latest")["change"] - PAGE, 0)
-    try:
-        with _bars(quiet=as_json) as bars:
-            shown: dict[str, Any] = {}
-            for name, job in client.events("GET", f"/jobs/events?after={after}"):
-                if name != "job":
-                    continue
-                if as_json:
+    """Bars for what is unfinished, and a line for what ends; with JSON, one for each change."""
+    if as_json:
+        with contextlib.suppress(KeyboardInterrupt):
+            for name, job in client.events("GET", "/jobs/events?after=0"):
+                if name == "job":
                     print(json.dumps(job), flush=True)
-                elif job["state"] in OVER:
-                    if job["id"] in shown:
-                        bars.remove_task(shown.pop(job["id"]))
-                    if job["state"] == "failed":
-                        bars.console.print(Text(_line(job)))
-                else:
-                    _show(bars, shown, job)
-    except KeyboardInterrupt:
-        pass
+        return 0
+    after = client.get("/jobs/events/latest")["change"]
+    unfinished = client.get("/jobs", state=list(UNFINISHED), limit=PAGE)["jobs"]
+    with contextlib.suppress(KeyboardInterrupt), Board(line) as board:
+        for job in reversed(unfinished):
+            board.tell(job)
+        for name, job in client.events("GET", f"/jobs/events?after={after}"):
+            if name == "job":
+                board.tell(job)
+    if board.left:
+        print(f"{board.left} left; the service goes on with them.", file=sys.stderr)
     return 0
-
-
-def _line(job: Mapping[str, Any]) -> str:
-    far = f"  {job['done']}/{job['total']}" if job["total"] and job["state"] == "running" else ""
-    why = f"  {job['reason']}" if job["reason"] else ""
-    return f"{job['id']}  {job['state']:9}  {job['name']}{far}{why}"
 
 
 # --- search, show, rm ------------------------------------------------------------------------
