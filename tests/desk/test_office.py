@@ -264,6 +264,24 @@ def test_an_archive_that_grows_without_end_is_refused(folder: Path) -> None:
     assert reason(folder, "bomb.docx", bomb) == "unpacked_too_large"
 
 
+@pytest.mark.parametrize(
+    "entity", ['SYSTEM "file:///etc/hostname"', '"grows &amp; grows"'], ids=["a file", "a text"]
+)
+def test_a_letter_with_entities_of_its_own_is_refused(folder: Path, entity: str) -> None:
+    notes = f"<!DOCTYPE n [<!ENTITY x {entity}>]><n>&x;</n>"
+    assert reason(folder, "letter.docx", docx("Dear", **{"notes.xml": notes.encode()})) == (
+        "damaged_file"
+    )
+
+
+def test_names_within_an_archive_lead_nowhere(folder: Path) -> None:
+    outside = folder.parent / "escaped.txt"
+    letter = docx("Dear", **{"../../../escaped.txt": b"out", str(outside): b"out"})
+    _, [page] = parsed(folder, "letter.docx", letter)
+    assert page.blocks[0].text == "Dear"
+    assert not outside.exists()
+
+
 def test_more_text_than_anyone_reads_is_refused(folder: Path) -> None:
     assert reason(folder, "endless.txt", b"On and on. " * 100_000) == "too_many_pages"
 

@@ -9,7 +9,7 @@ from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from mlxd.desk.documents.parse import Extraction, extract
+from mlxd.desk.documents.parse import Extraction, extract, grid
 from mlxd.desk.documents.parse.pages import LARGEST_PIXELS
 from mlxd.desk.documents.pieces import Page, Survey, Unreadable
 
@@ -78,6 +78,14 @@ def test_tables_become_markdown(folder: Path, ruled: bool) -> None:
         "| Oslo | Norway | 700 |",
         "| Turin | Italy | 850 |",
     ]
+
+
+def test_a_drawing_of_lines_without_end_is_no_table() -> None:
+    def lines(count: int) -> list[grid.Line]:
+        return [grid.Line(at * 5.0, 0.0, count * 5.0) for at in range(count)]
+
+    assert len(grid.grids(lines(20), lines(20))) == 1
+    assert grid.grids(lines(1_200), lines(1_200)) == []
 
 
 def test_pictures_are_cut_out_with_their_place(folder: Path) -> None:

@@ -28,9 +28,15 @@ class Grid(NamedTuple):
     down: list[float]
 
 
+# Of lines that may touch: a second's work. A page full of small cells has a tenth of it.
+MOST_PAIRS = 1_000_000
+
+
 def grids(lying: Sequence[Line], standing: Sequence[Line]) -> list[Grid]:
-    """Groups of lines that touch each other."""
+    """Groups of lines that touch each other; none in a drawing, which has lines without end."""
     found: list[Grid] = []
+    if len(lying) * len(standing) > MOST_PAIRS:
+        return found
     for group_l, group_s in _groups(list(lying), list(standing)):
         across = _levels([line.at for line in group_l])
         down = _levels([line.at for line in group_s])

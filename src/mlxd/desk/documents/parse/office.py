@@ -23,6 +23,8 @@ from .plain import decode, markdown_blocks
 
 # Packed files with more parts than this are made to keep a reader busy.
 MOST_PARTS = 20_000
+# Where a part of an office file would declare entities, to grow by them or to name other files.
+_HEAD_BYTES = 4096
 # Text compresses to a tenth, drawings to a hundredth; a part that grows more than this is a bomb.
 MOST_GROWTH = 1_000
 _SLIDE = re.compile(r"<!--\s*Slide number:\s*(\d+)\s*-->")
@@ -178,6 +180,10 @@ def _check_packed(file: Path, request: Extraction) -> None:
         for part in parts:
             try:
                 with archive.open(part) as stream:
+                    ours = part.filename.endswith((".xml", ".rels"))
+                    if ours and b"<!DOCTYPE" in stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]:
+                        told = f"{part.filename} in {name} declares a language of its own"
+                        raise Unreadable("damaged_file", f"{told}, which no office file does.")
                     while piece := stream.read(1024 * 1024):
                         total += len(piece)
                         grown = total > limit or part.file_size > MOST_GROWTH * max(

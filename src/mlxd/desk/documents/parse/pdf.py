@@ -70,7 +70,7 @@ def _open(request: Extraction) -> Any:
         if code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
             told = f"{request.name} is encrypted. Remove its password and add it again."
             raise Unreadable("encrypted_file", told) from error
-        told = f"{request.name} is a damaged PDF: {error}."
+        told = f"{request.name} is a damaged PDF: what it consists of can't be found in it."
         raise Unreadable("damaged_file", told) from error
 
 
