@@ -10,6 +10,9 @@ from .certified import line
 from .complaint import Complaint
 from .service import ask, only_url
 
+# Said where nothing is assigned, and no model of this release would be by itself.
+UNSERVED = {"reranker": "- (no engine ranks by itself; the guide says how a model can: Ranking)"}
+
 
 def assign(settings: Settings, url: str | None, capability: str, name: str | None) -> None:
     where = only_url(settings, url)
@@ -34,7 +37,8 @@ def show(settings: Settings, url: str | None, name: str | None, *, as_json: bool
         state = f"  {one['state']}" if one["state"] else ""
         check = one["confirmed"]
         told = f"  {'confirmed' if check['confirmed'] else 'not confirmed'}" if check else ""
-        print(f"{capability:{width}}  {one['model_id'] or '-'}{state}{told}")
+        served = one["model_id"] or UNSERVED.get(capability, "-")
+        print(f"{capability:{width}}  {served}{state}{told}")
     for known, model in found["models"].items():
         print(f"\n{known}\n    {line(model['certificate'])}")
 
