@@ -146,6 +146,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("model", {"model": None}),
     ("model", {"model": ""}),
     ("model", {"model": 5}),
+    ("model", {"model": "a" * 5000}),
 ]
 
 

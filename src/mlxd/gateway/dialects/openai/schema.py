@@ -18,6 +18,8 @@ MAX_TOP_LOGPROBS = 20
 # What a 32-bit token count can hold; the engine cuts it to what the context has room for.
 MAX_TOKENS = 2**31 - 1
 
+# The longest that a folder's path can be.
+ModelName = Annotated[str, Meta(min_length=1, max_length=4096)]
 Count = Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
 Choices = Annotated[int, Meta(ge=1, le=MAX_CHOICES)]
 Stop = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_LENGTH)]
@@ -160,7 +162,7 @@ class StreamOptions(Struct, frozen=True):
 class Generation(Struct, frozen=True, kw_only=True):
     """What chat and bare completions have in common."""
 
-    model: Annotated[str, Meta(min_length=1)]
+    model: ModelName
     max_tokens: Count | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -218,7 +220,7 @@ class CompletionRequest(Generation, frozen=True, kw_only=True):
 
 
 class EmbeddingRequest(Struct, frozen=True, kw_only=True):
-    model: Annotated[str, Meta(min_length=1)]
+    model: ModelName
     input: str | list[str | TokenId | list[TokenId]]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1, le=2**16)] | None = None
