@@ -26,12 +26,12 @@ def pytest_collection_modifyitems(
 
 
 def _checks(session: pytest.Session, config: pytest.Config) -> Iterator["CheckItem"]:
-    from mlxd.smoke import SUITES
+    from mlxd.smoke import CORE, SUITES
 
     wanted = config.getoption("--mlxd-suite") or list(SUITES)
-    for name in wanted:
+    for name in [one for asked in wanted for one in (CORE if asked == "core" else (asked,))]:
         if name not in SUITES:
-            raise pytest.UsageError(f"--mlxd-suite {name}: there are {', '.join(SUITES)}")
+            raise pytest.UsageError(f"--mlxd-suite {name}: there are core, {', '.join(SUITES)}")
         for check in SUITES[name].checks:
             node = f"mlxd-smoke::{check.id}"
             yield CheckItem.from_parent(session, name=check.id, nodeid=node, check=check.id)

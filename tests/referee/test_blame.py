@@ -10,13 +10,15 @@ from pathlib import Path
 
 import mlx.core as mx
 import pytest
+from tests.smoke.fake import serving
 
 from mlxd.catalog.catalogue import pilot_path
 from mlxd.referee import accuse
 from mlxd.referee.behind import behind
-from mlxd.referee.blame import missing_from_prompt
+from mlxd.referee.blame import missing_from_prompt, says_the_same
 from mlxd.settings import load
 from mlxd.smoke import SUITES, Options, Plan, Run, Subject, judge
+from mlxd.smoke.result import CheckResult, Exchange, Round
 
 PLANTED = Path(__file__).parent / "planted"
 LIMIT_S = 300
@@ -88,6 +90,27 @@ def test_the_model(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             weights[name] = one * 0.3
     mx.save_safetensors(str(file), weights, metadata={"format": "mlx"})
     assert accused(model, "", monkeypatch) == {"model"}
+
+
+def _failed_once(got: str, **changed: object) -> CheckResult:
+    messages = [{"role": "user", "content": "Who are you?"}]
+    asked = {"model": "fake", "messages": messages, "temperature": 0} | changed
+    sent = Exchange(method="POST", url="", curl="", request=asked)
+    lost = Round(number=1, verdict="FAIL", category="wrong_answer", got=got, exchanges=[sent])
+    return CheckResult(
+        id="multilingual.chinese", suite="multilingual", kind="behaviour", title={}, expected={},
+        verdict="FAIL", planned=4, mark=0.5, rounds=[lost],
+    )  # fmt: skip
+
+
+async def test_who_fails_now_and_then_is_asked_the_very_same_again() -> None:
+    """Fresh values may pass by chance; that is no word against the gateway."""
+    with serving() as fake:
+        assert await says_the_same(fake.url, _failed_once("I don't know."))
+        assert await says_the_same(fake.url, _failed_once("I don't know.", stream=True))
+        assert not await says_the_same(fake.url, _failed_once("I am somebody else."))
+        assert not await says_the_same(fake.url, _failed_once("I don't know.", temperature=1))
+    assert not await says_the_same(fake.url, _failed_once("I don't know."))
 
 
 def test_a_good_template_lacks_nothing(model: Path) -> None:

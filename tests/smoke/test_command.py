@@ -11,6 +11,7 @@ import pytest
 from bench.models import SHAPES, write_model
 from tests.processes import anywhere, words
 
+from mlxd.cli.smoke import SIGNALS, _interruptible
 from mlxd.smoke import from_json
 
 from .fake import serving
@@ -167,3 +168,16 @@ def _serving(model: Path) -> list[int]:
     """Processes that serve this model, smoke itself not among them."""
     ours = {"smoke", "pytest"}
     return [one.pid for one in anywhere(str(model)) if not ours & set(words(one))]
+
+
+def test_a_signal_while_it_is_sought_whose_fault_it_is_costs_no_report() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        for number in SIGNALS:
+            with _interruptible():
+                signal.raise_signal(number)
+                pytest.fail("it went on")
+            assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) >= set(SIGNALS)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    assert signal.getsignal(signal.SIGTERM) == before

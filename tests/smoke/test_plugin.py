@@ -32,6 +32,15 @@ def test_each_check_is_a_test(tmp_path: Path) -> None:
     assert "basic::nonce PASSED" in done.stdout
 
 
+def test_the_suites_have_the_names_that_the_command_takes(tmp_path: Path) -> None:
+    with serving() as fake:
+        done = run_pytest(tmp_path, "--mlxd-url", fake.url, "--mlxd-suite", "core", "--co", "-q")
+    assert "mlxd-smoke::tool-loop.loop" in done.stdout
+    assert "mlxd-smoke::conversation" not in done.stdout
+    wrong = run_pytest(tmp_path, "--mlxd-url", "http://127.0.0.1:1", "--mlxd-suite", "nope")
+    assert "--mlxd-suite nope: there are core, health, basic" in wrong.stderr
+
+
 def test_a_failure_shows_the_request_that_repeats_it(tmp_path: Path) -> None:
     with serving("finish-null") as fake:
         done = run_pytest(tmp_path, "--mlxd-url", fake.url, "--mlxd-suite", "health")

@@ -361,7 +361,9 @@ _SENTENCES: dict[str, str] = {
     "the library alone, with the same weights and template, says what was expected": (
         "仅用官方库与相同权重、模板即得到预期回答"
     ),
-    "the library alone, with the same weights, says: {}": "仅用官方库与相同权重，回答为：{}",
+    "the library alone, with the same weights and template, is wrong too, and says: {}": (
+        "仅用官方库与相同权重、模板，回答同样有误：{}"
+    ),
     "the library can't answer with these weights either": "官方库用这些权重也无法回答",
     "the text of message {} ({}) is not in the prompt that the template makes: {}": (
         "模板生成的提示中没有第 {} 条消息（{}）的文本：{}"

@@ -30,6 +30,8 @@ def conclusion(run: Run, say: Texts) -> Iterator[str]:
         yield f"{say('fault_of')}:\n\n" + "\n".join(lines)
     if failed and len(blamed) == failed and {accused.who for _, accused in blamed} == {"model"}:
         yield say("models_fault")
+        if not errors:
+            return
     if lines := list(_next(run, say)):
         yield f"{say('next')}:\n\n" + "\n".join(f"- {line}" for line in lines)
 
