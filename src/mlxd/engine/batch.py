@@ -76,6 +76,8 @@ class Batch:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.rows: list[Row] = []
+        # The step that was launched and not read yet.
+        self.flight: Flight | None = None
         self._cache: kv.Cache = []
         self._alone = False
         self._inputs = mx.array([], dtype=mx.uint32)
