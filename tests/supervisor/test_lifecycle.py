@@ -1,14 +1,16 @@
 """Signals and faults in every state: one outcome, one process, nothing left."""
 
 import asyncio
+import itertools
 import os
 import signal
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.processes import runs
+from tests.processes import PATIENCE_S, runs
 
+from mlxd import wire
 from mlxd.settings import EngineSettings, ModelSettings, Settings
 from mlxd.supervisor import policy
 from mlxd.supervisor.contract import EngineUnavailable
@@ -140,6 +142,40 @@ async def test_a_fault_of_our_own_ends_the_requests_and_not_the_model(
         slot.start("test")
         await until(lambda: slot.state is State.READY)
         await read(slot.generate(request("hello")))
+
+
+async def test_a_fault_in_what_is_heard_costs_an_engine_and_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        take, calls = slot.book.take, itertools.count(1)
+
+        def broken(event: wire.Event) -> bool:
+            return bool(1 / 0) if next(calls) == 7 else take(event)
+
+        monkeypatch.setattr(slot.book, "take", broken)
+        assert await read(slot.generate(request("[[tokens 20]]"))) == words(20)
+        assert slot.restarts == 1
+        told = "what it sent could not be handled (ZeroDivisionError('division by zero'))"
+        assert told in [one.cause for one in slot.history]
+
+
+async def test_a_fault_in_looking_at_the_clock_does_not_end_the_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with supervised(tmp_path) as (_, slot):
+        assert await read(slot.generate(request("hello"))) == "hello"
+        looked = asyncio.Event()
+
+        def broken(due: float | None) -> policy.Input:
+            looked.set()
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(slot, "_look", broken)
+            await asyncio.wait_for(looked.wait(), PATIENCE_S)
+        assert await read(slot.generate(request("and now?"))) == "and now?"
+        assert slot.restarts == 0
 
 
 async def test_wanted_and_not_wanted_a_hundred_times(tmp_path: Path) -> None:

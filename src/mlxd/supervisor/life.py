@@ -1,6 +1,7 @@
 """The life of one engine process: its channel is read until it ends, then it is reaped."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import msgspec
 from mlxd import wire
 
 from . import policy
+
+log = logging.getLogger(__name__)
 
 # A process that ends closes its channel a moment before it can be reaped. One that does not follow
 # within this time is half dead.
@@ -99,6 +102,11 @@ class Life:
             return ""
         except (wire.BrokenFrame, msgspec.DecodeError) as error:
             return f"it sent what is no frame ({error})"
+        except Exception as error:
+            # A fault of our own. Nobody would read on, so that the engine is of no use any more;
+            # the next one goes on with the answers.
+            log.exception("what the engine %s sent could not be handled", self.pid)
+            return f"what it sent could not be handled ({error!r})"
 
 
 def _ending(code: int) -> str:

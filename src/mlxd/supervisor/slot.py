@@ -344,21 +344,24 @@ class Slot:
 
     async def run(self) -> None:
         while True:
-            wake = self._wake_at()
-            what: policy.Input
+            what: policy.Input | None = None
             try:
-                # Never from the loop's own clock, which some loops read only once a turn.
-                delay = None if wake is None else max(0.0, wake - time.monotonic())
-                async with asyncio.timeout(delay):
-                    what = await self._inbox.get()
-            except TimeoutError:
-                what = self._look(wake)
-            try:
+                what = await self._next()
                 self._apply(what)
             except Exception:
                 log.exception("engine %s: %s could not be handled", self.entry.id, what)
                 self._recover()
                 await asyncio.sleep(FAULT_PAUSE_S)
+
+    async def _next(self) -> policy.Input:
+        wake = self._wake_at()
+        try:
+            # Never from the loop's own clock, which some loops read only once a turn.
+            delay = None if wake is None else max(0.0, wake - time.monotonic())
+            async with asyncio.timeout(delay):
+                return await self._inbox.get()
+        except TimeoutError:
+            return self._look(wake)
 
     def _recover(self) -> None:
         """From a fault of our own: nobody waits for ever because of it, and the next input finds
