@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mlxd.desk.documents.kinds import recognise
-from mlxd.desk.documents.parse import Extraction, extract, plain
+from mlxd.desk.documents.parse import Extraction, extract, office, plain
 from mlxd.desk.documents.pieces import Page, Survey, Unreadable
 
 from .papers import label, png
@@ -272,6 +272,21 @@ def test_a_letter_with_entities_of_its_own_is_refused(folder: Path, entity: str)
     assert reason(folder, "letter.docx", docx("Dear", **{"notes.xml": notes.encode()})) == (
         "damaged_file"
     )
+
+
+@pytest.mark.parametrize("begun", ["![", "![](", "![](data:image/png;base64,", "<!--"])
+def test_what_begins_without_end_and_closes_nothing_is_read_at_once(begun: str) -> None:
+    """Hours, where each beginning is looked for an end of its own."""
+    text = f"Here it is. {begun * 200_000}"
+    left = office.without_comments(text)
+    assert [part for part in office._INSIDE.split(left) if part] == [left]
+    assert office._texts(left)[0].text.startswith("Here it is.")
+
+
+def test_comments_are_no_text(folder: Path) -> None:
+    page = b"<p>Kept.<!-- not --> And this. <!-- > nor --></p><p>Also <!-- this.</p>"
+    _, [read] = parsed(folder, "page.html", page)
+    assert "\n\n".join(block.text for block in read.blocks) == "Kept. And this.\n\nAlso this."
 
 
 def test_names_within_an_archive_lead_nowhere(folder: Path) -> None:

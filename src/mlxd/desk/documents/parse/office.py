@@ -28,10 +28,12 @@ _HEAD_BYTES = 4096
 # Text compresses to a tenth, drawings to a hundredth; a part that grows more than this is a bomb.
 MOST_GROWTH = 1_000
 _SLIDE = re.compile(r"<!--\s*Slide number:\s*(\d+)\s*-->")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-# Pictures that are elsewhere are named by where; nobody could follow that.
-_ELSEWHERE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_INSIDE = re.compile(r"!\[([^\]]*)\]\(data:image/[^;,)]*;base64,([^)\s]*)[^)]*\)", re.IGNORECASE)
+# Pictures that are elsewhere are named by where; nobody could follow that. Each part of these has
+# an end: a page that begins thousands of them and closes none would keep them busy for hours.
+_ELSEWHERE = re.compile(r"!\[([^\[\]]*)\]\([^)]{0,2000}\)")
+_INSIDE = re.compile(
+    r"!\[([^\[\]]*)\]\(data:image/[\w.+-]{1,40};base64,([\w+/=%-]*)[^)]{0,600}\)", re.IGNORECASE
+)
 # Drawings of points and lines are not read: what does so for Pillow starts other programs.
 _PICTURES = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 # A logo on every slide is one picture; more different ones than this are an album.
@@ -73,7 +75,7 @@ class _Album:
     def blocks(self, text: str) -> list[Block]:
         made: list[Block] = []
         # Text, then for each picture its name, its content, and the text after it.
-        first, *rest = _INSIDE.split(_COMMENT.sub("", text))
+        first, *rest = _INSIDE.split(without_comments(text))
         made += _texts(first)
         for name, data, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
             try:
@@ -121,6 +123,15 @@ class _Album:
         return True
 
 
+def without_comments(text: str) -> str:
+    """Where one is not closed, what follows is kept."""
+    parts, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
+        parts.append(text[at:start])
+        at = end + len("-->")
+    return "".join([*parts, text[at:].replace("<!--", "")])
+
+
 def _texts(text: str) -> list[Block]:
     return markdown_blocks(_ELSEWHERE.sub(lambda found: found[1], text))
 
@@ -153,7 +164,8 @@ def _markdown(file: Path, request: Extraction, kind: str) -> str:
     info = kind_of_stream(extension=f".{kind.lower()}")
     if kind == HTML.name:
         # Decoded by us, as what a page says of its own encoding is often wrong.
-        text = decode(file.read_bytes(), request.name)
+        # Without comments: one that is not closed is looked for an end again and again.
+        text = without_comments(decode(file.read_bytes(), request.name))
         stream, info = io.BytesIO(text.encode()), kind_of_stream(extension=".html", charset="utf-8")
     try:
         made = converter.convert(stream, info, keep_data_uris=True)
