@@ -38,6 +38,13 @@ export function App() {
   }, [words, page]);
   const returns = useReturns();
   useEffect(() => {
+    // A file that is let go beside its place must not take the page away.
+    const stop = new AbortController();
+    for (const name of ["dragover", "drop"])
+      addEventListener(name, (event) => event.preventDefault(), { signal: stop.signal });
+    return () => stop.abort();
+  }, []);
+  useEffect(() => {
     const later = setTimeout(() => Object.values(LATER).forEach((load) => void load().catch(() => undefined)), FETCH_AFTER_MS);
     return () => clearTimeout(later);
   }, []);

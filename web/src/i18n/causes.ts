@@ -61,3 +61,21 @@ export function chineseCause(told: string): string {
     })
     .join("；");
 }
+
+/** What ends an answer, as the agent says it. */
+const FAULTS: [RegExp, (...found: string[]) => string][] = [
+  [/^The turn was ended at its limit: (\d+) answers of the model \(agent\.steps\)\.$/, (n) => `达到上限：模型已作答 ${n} 步（agent.steps）。`],
+  [/^The turn was ended at its limit: (\d+) tokens read and written \(agent\.tokens\)\.$/, (n) => `达到上限：读写共 ${n} 词元（agent.tokens）。`],
+  [/^The turn was ended at its limit: it took longer than the setting agent\.seconds\.$/, () => "达到上限：用时超过 agent.seconds。"],
+  [/^The model ended without an answer\. Ask again, or choose another model\.$/, () => "模型没有给出回答。请重试，或换一个模型。"],
+  [/^The model called the tool (.+) wrongly again and again\.$/, (tool) => `模型一再错误地调用工具 ${tool}。`],
+  [/^The model used up its tokens \(max_tokens\) before it answered\.$/, () => "模型在作答之前用尽了词元（max_tokens）。"],
+];
+
+export function chineseFault(told: string): string {
+  for (const [pattern, say] of FAULTS) {
+    const found = pattern.exec(told);
+    if (found) return say(...found.slice(1));
+  }
+  return told;
+}

@@ -1,4 +1,4 @@
-import { chineseCause } from "./causes";
+import { chineseCause, chineseFault } from "./causes";
 import type { Words } from "./en";
 
 export const zh: Words = {
@@ -40,6 +40,7 @@ export const zh: Words = {
     failed: "失败",
     stalled: "无进展",
     waiting: "等待重启",
+    untried: "尚未使用", failing: "出错", "no key": "缺少密钥",
   },
   phase: {
     loading: (percent) => `加载 ${percent}%`,
@@ -96,6 +97,7 @@ export const zh: Words = {
     context: "上下文",
     size: "大小",
     path: "文件夹",
+    elsewhere: "位于",
     capabilities: "能力",
     certificate: "证书",
     noCertificate: "还没有：在“验证”页运行测试",
@@ -139,7 +141,13 @@ export const zh: Words = {
     noneFound: "没有包含这些文字的对话。",
     toEnd: "到末尾",
     cutOff: "回答因词元上限（max_tokens 或模型上下文）而中断。",
-    tokens: (n) => `${n} 词元`,
+    tokens: (n) => `${n.toLocaleString()} 词元`,
+    unanswered: "没有得到回答。",
+    stopped: "回答未写完就结束了。",
+    brokeOff: "回答途中与服务的连接断开。",
+    fault: chineseFault,
+    nobodyFor: (capability) => `能力 ${capability} 没有分配模型。`,
+    dropHere: "松开即添加：图片随消息发送，其他文件加入文档。",
     settings: "采样设置",
     standard: "随模型",
     pick: "模型或能力",
@@ -178,6 +186,11 @@ export const zh: Words = {
     unreadable: "无法读取",
     notYet: "尚未读取",
     jobs: "任务",
+    jobKinds: { document: "读取", tags: "打标签" },
+    moreJobs: (n) => `还有 ${n} 个`,
+    renameTag: (tag) => `${tag} 的新名称`,
+    mergeTag: "合并",
+    nothing: (query) => `没有找到“${query}”。`,
     search: "搜索文档",
     find: "搜索",
     show: "查看页面",
@@ -216,6 +229,13 @@ export const zh: Words = {
     why: "为什么重要",
     mend: "怎么办",
     status: { ok: "正常", warn: "值得一看", fail: "需要修复", skipped: "已跳过" },
+    titles: {
+      settings: "设置", python: "Python 与平台", versions: "版本", backends: "MLX 的库", device: "设备",
+      metal: "Metal 内存", cuda: "CUDA", compiler: "内核编译器", memory: "内存", container: "容器限制",
+      descriptors: "打开文件数", disk: "磁盘", temporary: "临时文件夹", folders: "自有文件夹", ports: "端口",
+      leftovers: "遗留物", service: "运行中的服务", network: "本机回环", hub: "模型站", clock: "时钟",
+      models: "模型", remotes: "远程服务", certificates: "证书", blas: "BLAS", products: "自有乘法内核", bundled: "自带模型",
+    },
     diagnose: "解释一条错误",
     diagnoseWhy: "粘贴错误信息或日志末尾。",
     explain: "解释",

@@ -23,6 +23,10 @@ export function clock(at: number): string {
   return new Date(at * 1000).toLocaleTimeString(undefined, { hour12: false });
 }
 
+export function moment(at: number): string {
+  return new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
+
 export function number(value: number): string {
   return value.toLocaleString(undefined, { maximumFractionDigits: value < 10 ? 1 : 0 });
 }

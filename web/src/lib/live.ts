@@ -1,8 +1,7 @@
 // One stream of what the service does, shared by every page; it reconnects by itself.
 
 import { useSyncExternalStore } from "react";
-import { messages } from "./sse";
-import { token } from "./api";
+import { share } from "./shared";
 import type { Snapshot } from "./types";
 
 export interface Sample {
@@ -25,7 +24,6 @@ export interface Live {
 // Two minutes. By a clock of our own, as the service tells nothing while nothing changes.
 export const KEPT_SAMPLES = 120;
 const SAMPLE_MS = 1000;
-const RETRY_MS = [250, 500, 1000, 2000, 5000];
 
 let state: Live = { connected: false, lost: false, snapshot: null, samples: [], returns: 0 };
 const listeners = new Set<() => void>();
@@ -45,12 +43,13 @@ function take(snapshot: Snapshot): void {
 function sample(): void {
   const engines = Object.values(state.snapshot?.status.engines ?? {});
   if (!state.connected) {
-    last = null;
+    if (state.lost) last = null;
     return;
   }
   const tokens = engines.reduce((sum, one) => sum + one.tokens_out, 0);
   const at = performance.now();
-  const rate = last ? (Math.max(0, tokens - last.tokens) * 1000) / (at - last.at) : 0;
+  const passed = last ? at - last.at : SAMPLE_MS;
+  const rate = last ? (Math.max(0, tokens - last.tokens) * 1000) / passed : 0;
   last = { at, tokens };
   const made: Sample = {
     at,
@@ -58,25 +57,20 @@ function sample(): void {
     running: engines.reduce((sum, one) => sum + one.running, 0),
     waiting: engines.reduce((sum, one) => sum + one.waiting, 0),
   };
-  publish({ samples: [...state.samples, made].slice(-KEPT_SAMPLES) });
+  // While nobody looked, nothing was counted: its mean stands for that time.
+  const times = Math.max(1, Math.min(KEPT_SAMPLES, Math.round(passed / SAMPLE_MS)));
+  publish({ samples: [...state.samples, ...Array<Sample>(times).fill(made)].slice(-KEPT_SAMPLES) });
 }
 
-async function follow(signal: AbortSignal): Promise<void> {
-  let failures = 0;
-  while (!signal.aborted) {
-    try {
-      for await (const message of messages("/events", signal)) {
-        failures = 0;
-        if (message.event === "snapshot") take(JSON.parse(message.data) as Snapshot);
-      }
-    } catch {
-      // told by `connected`; the next try is below
-    }
-    if (signal.aborted) return;
-    publish({ connected: false, lost: true });
-    const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!;
-    await new Promise((go) => setTimeout(go, token.wanted() ? 2000 : wait));
-  }
+function follow(signal: AbortSignal): Promise<void> {
+  return share("/events", signal, {
+    key: (message) => message.event,
+    take: (message) => {
+      if (message.event === "snapshot") take(JSON.parse(message.data) as Snapshot);
+    },
+    lost: () => publish({ connected: false, lost: true }),
+    left: () => publish({ connected: false }),
+  });
 }
 
 function subscribe(listener: () => void): () => void {

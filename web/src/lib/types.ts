@@ -50,6 +50,14 @@ export interface Desk {
   last_error?: string;
 }
 
+/** A server elsewhere. */
+export interface Remote {
+  url: string;
+  state: string;
+  models: Record<string, string>;
+  last_error: string | null;
+}
+
 export interface Model {
   id: string;
   aliases: string[];
@@ -75,7 +83,7 @@ export interface Certificate {
 
 export interface Snapshot {
   at: number;
-  status: { engines: Record<string, Engine>; data_dir: string; desk?: Desk; [more: string]: unknown };
+  status: { engines: Record<string, Engine>; data_dir: string; desk?: Desk; remotes?: Record<string, Remote>; [more: string]: unknown };
   models: Model[];
   capabilities: Record<string, { model_id: string | null; state: string | null; confirmed: unknown }>;
   memory: { total: number; available: number; limit: string };

@@ -1,6 +1,6 @@
 /** A line over time; `values` are evenly spaced, the newest last. */
-export function Chart(props: { values: number[]; label: string; unit: string; points?: number }) {
-  const { values, label, unit } = props;
+export function Chart(props: { values: number[]; label: string; show: (value: number) => string; points?: number }) {
+  const { values, label, show } = props;
   const count = Math.max(props.points ?? values.length, 2);
   const top = niceTop(Math.max(...values, 0));
   const offset = count - values.length;
@@ -11,14 +11,14 @@ export function Chart(props: { values: number[]; label: string; unit: string; po
     <figure style={{ margin: 0 }}>
       <figcaption className="row apart small">
         <span className="quiet">{label}</span>
-        <span className="number">{values.length ? `${round(now)} ${unit}` : "–"}</span>
+        <span className="number">{values.length ? show(now) : "–"}</span>
       </figcaption>
       <svg
         className="chart"
         viewBox="0 0 300 100"
         preserveAspectRatio="none"
         role="img"
-        aria-label={`${label}: ${round(now)} ${unit}`}
+        aria-label={values.length ? `${label}: ${show(now)}` : label}
       >
         <line className="axis" x1="0" y1="100" x2="300" y2="100" />
         <line className="axis" x1="0" y1="8" x2="300" y2="8" strokeDasharray="3 4" />
@@ -31,9 +31,7 @@ export function Chart(props: { values: number[]; label: string; unit: string; po
       </svg>
       <div className="row apart small quiet number">
         <span>0</span>
-        <span>
-          ↑ {round(top)} {unit}
-        </span>
+        {values.length > 0 && <span>↑ {show(top)}</span>}
       </div>
     </figure>
   );
@@ -45,6 +43,6 @@ function niceTop(most: number): number {
   return [1, 2, 5, 10].map((n) => n * size).find((n) => n >= most) ?? most;
 }
 
-function round(value: number): string {
+export function plain(value: number): string {
   return value >= 100 ? String(Math.round(value)) : String(Math.round(value * 10) / 10);
 }

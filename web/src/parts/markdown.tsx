@@ -1,7 +1,7 @@
 // What models and documents say, as text: no HTML of theirs is ever made into elements, links open
 // apart, and pictures come from this service or not at all.
 
-import { memo, useRef, type ReactNode } from "react";
+import { Children, isValidElement, memo, useRef, type ReactNode } from "react";
 import Shown from "react-markdown";
 import gfm from "remark-gfm";
 import { CopyButton } from "./basic";
@@ -39,6 +39,16 @@ const COMPONENTS = {
     ) : (
       <>{children}</>
     ),
+  // As wide as its longest number: what stands out to the left is cut off.
+  ol: ({ start, children }: { start?: number; children?: ReactNode }) => {
+    const count = Children.toArray(children).filter(isValidElement).length;
+    const digits = String((start ?? 1) + Math.max(0, count - 1)).length;
+    return (
+      <ol start={start} style={{ paddingInlineStart: `max(1.5em, ${digits + 2}ch)` }}>
+        {children}
+      </ol>
+    );
+  },
   img: ({ alt, src }: { alt?: string; src?: string | Blob }) => (
     <span className="quiet">
       [{alt || "image"}
@@ -98,6 +108,8 @@ const Group = memo(({ blocks, cited }: { blocks: string[]; cited: string }) => (
 const LARGEST_CHARACTERS = 20_000;
 const OPENS = /^ {0,3}(?:`{3,}|~{3,})([^\n`]*)\n/;
 const CLOSES = /\n {0,3}[`~]{3,} *$/;
+// «42.» alone is an answer, not the beginning of a list.
+const NUMBER = /^(\s*\d+)([.)])\s*$/;
 
 const Block = memo(({ text, cited }: { text: string; cited: string }) => {
   if (text.length > LARGEST_CHARACTERS) {
@@ -114,7 +126,7 @@ const Block = memo(({ text, cited }: { text: string; cited: string }) => {
   }
   return (
     <Shown remarkPlugins={cited ? [gfm, cites(cited)] : [gfm]} components={COMPONENTS}>
-      {text}
+      {text.replace(NUMBER, "$1\\$2")}
     </Shown>
   );
 });

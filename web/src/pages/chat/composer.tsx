@@ -1,5 +1,5 @@
 import type { FileUIPart } from "ai";
-import { useEffect, useId, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState, type RefObject } from "react";
 import { useWords } from "../../i18n";
 import { request } from "../../lib/api";
 import { useSnapshot } from "../../lib/live";
@@ -42,6 +42,8 @@ export function Composer(props: Props) {
     }
   });
   const add = (list: Iterable<File>) => void ([...list].length && adding.run([...list]));
+  const form = useRef<HTMLFormElement>(null);
+  const over = useDrop(form, add);
   const submit = () => {
     if (props.busy || (!text.trim() && !files.length)) return;
     props.onSend(text, files);
@@ -57,11 +59,11 @@ export function Composer(props: Props) {
   };
   return (
     <form
+      ref={form}
       className="composer"
       onSubmit={(event) => (event.preventDefault(), submit())}
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => (event.preventDefault(), add(event.dataTransfer.files))}
     >
+      {over && <p className="drop-here">{words.chat.dropHere}</p>}
       {tuning && <Tuning sampling={props.sampling} onSampling={props.onSampling} />}
       {files.length > 0 && (
         <div className="row">
@@ -114,6 +116,8 @@ export function Composer(props: Props) {
             kind="bare"
             icon="tune"
             aria-label={words.chat.settings}
+            title={[words.chat.settings, ...Object.entries(props.sampling).map((one) => one.join(" "))].join(", ")}
+            data-set={Object.keys(props.sampling).length > 0 || undefined}
             aria-expanded={tuning}
             onClick={() => setTuning(!tuning)}
           />
@@ -131,6 +135,35 @@ export function Composer(props: Props) {
       </div>
     </form>
   );
+}
+
+/** Files may be let go anywhere over the conversation; whether some are held over it. */
+function useDrop(form: RefObject<HTMLFormElement | null>, add: (files: FileList) => void): boolean {
+  const [over, setOver] = useState(false);
+  const latest = useRef(add);
+  latest.current = add;
+  useEffect(() => {
+    const place = form.current?.closest<HTMLElement>(".talk");
+    const stop = new AbortController();
+    const on = (name: "dragover" | "dragleave" | "drop", act: (event: DragEvent) => void) =>
+      place?.addEventListener(name, act, { signal: stop.signal });
+    on("dragover", (event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      setOver(true);
+    });
+    on("dragleave", (event) => {
+      if (!place?.contains(event.relatedTarget as Node | null)) setOver(false);
+    });
+    on("drop", (event) => {
+      if (!event.dataTransfer?.files.length) return;
+      event.preventDefault();
+      setOver(false);
+      latest.current(event.dataTransfer.files);
+    });
+    return () => stop.abort();
+  }, [form]);
+  return over;
 }
 
 function Picker({ model, onModel }: { model: string; onModel: (model: string) => void }) {

@@ -2,6 +2,7 @@ import { useChat } from "@ai-sdk/react";
 import type { FileUIPart } from "ai";
 import { useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
+import type { Words } from "../../i18n/en";
 import { send } from "../../lib/api";
 import { useSnapshot } from "../../lib/live";
 import { go, href } from "../../lib/route";
@@ -12,6 +13,7 @@ import { phaseText } from "../live/engine";
 import { Composer } from "./composer";
 import { MessageView } from "./message";
 import { open } from "./store";
+import { Told } from "./told";
 import type { ChatMessage, Sampling, Session } from "./types";
 
 // A long answer is drawn this often: faster is not seen, and costs frames.
@@ -59,19 +61,27 @@ export function Conversation({ id, before, onChange }: Props) {
             onRegenerate={() => void chat.regenerate({ messageId: message.id, body })}
             onBranch={() => void branch.run(message.id)}
             idle={!busy}
+            faultBelow={Boolean(chat.error) && place === chat.messages.length - 1}
           />
         ))}
         {busy && waits(chat.messages.at(-1)) && <Waiting model={model} messages={chat.messages} />}
         <FaultBox fault={branch.fault} />
+        {!busy && !chat.error && chat.messages.at(-1)?.role === "user" && (
+          <div className="row small quiet">
+            {words.chat.unanswered}
+            <Button little icon="again" onClick={() => void chat.regenerate({ body })}>
+              {words.retry}
+            </Button>
+          </div>
+        )}
         {chat.error && (
-          <div className="fault stack" role="alert">
-            <p>{chat.error.message === "unreachable" ? words.unreachable : chat.error.message}</p>
+          <Told error={said(chat.error, words)}>
             <div className="row">
               <Button little icon="again" onClick={() => void chat.regenerate({ body })}>
                 {words.retry}
               </Button>
             </div>
-          </div>
+          </Told>
         )}
       </Scroll>
       <Composer
@@ -87,6 +97,12 @@ export function Conversation({ id, before, onChange }: Props) {
       />
     </>
   );
+}
+
+/** A browser has words of its own for a connection that ends; each another. */
+function said(error: Error, words: Words): string {
+  if (error.message === "unreachable") return words.unreachable;
+  return error instanceof TypeError ? words.chat.brokeOff : error.message;
 }
 
 /** Nothing is being written: before the first word, and while a tool or the next step is awaited. */
@@ -140,6 +156,7 @@ function Scroll(props: { following: boolean; length: number; children: React.Rea
   const words = useWords();
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const top = useRef(0);
   const [away, setAway] = useState(false);
   const toEnd = () => box.current?.scrollTo({ top: box.current.scrollHeight });
   useEffect(() => {
@@ -155,7 +172,10 @@ function Scroll(props: { following: boolean; length: number; children: React.Rea
   }, []);
   const moved = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current!;
-    atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_PX) atEnd.current = true;
+    // What grows below leaves the reader at the end; only going up does not.
+    else if (scrollTop < top.current) atEnd.current = false;
+    top.current = scrollTop;
     setAway(!atEnd.current);
   };
   return (

@@ -1,9 +1,10 @@
 import { memo, useState } from "react";
 import { useWords } from "../../i18n";
-import { number, seconds } from "../../lib/format";
+import { seconds } from "../../lib/format";
 import { Button, CopyButton } from "../../parts/basic";
 import { Markdown } from "../../parts/markdown";
 import { CitationDialog, CitationLinks, citationsOf } from "./citations";
+import { Told } from "./told";
 import { ToolCard, toolOf } from "./tool";
 import type { ChatMessage, Citation, Cost } from "./types";
 
@@ -11,16 +12,21 @@ interface Props {
   message: ChatMessage;
   growing: boolean;
   idle: boolean;
+  /** Its fault is told below, with the way to try again. */
+  faultBelow: boolean;
   onRegenerate: () => void;
   onBranch: () => void;
 }
 
-export const MessageView = memo(Whole, (a, b) => a.message === b.message && a.growing === b.growing && a.idle === b.idle);
+export const MessageView = memo(Whole, (a, b) => a.message === b.message && a.growing === b.growing && a.idle === b.idle && a.faultBelow === b.faultBelow);
 
-function Whole({ message, growing, idle, onRegenerate, onBranch }: Props) {
+function Whole({ message, growing, idle, faultBelow, onRegenerate, onBranch }: Props) {
   const words = useWords();
   const text = message.parts.map((part) => (part.type === "text" ? part.text : "")).join("");
   const mine = message.role === "user";
+  const end = message.metadata?.mlxd;
+  const cost = end && !("error" in end) ? end : undefined;
+  const empty = !message.parts.some((part) => part.type !== "step-start");
   const citations = citationsOf(message);
   const cited = citations.map((one) => one.n).join(" ");
   const [shown, setShown] = useState<Citation | null>(null);
@@ -40,13 +46,15 @@ function Whole({ message, growing, idle, onRegenerate, onBranch }: Props) {
         <CitationLinks citations={citations} onOpen={setShown} />
         {shown && <CitationDialog citation={shown} onClose={() => setShown(null)} />}
       </div>
-      {!mine && message.metadata?.mlxd?.finish === "length" && <p className="small warn">{words.chat.cutOff}</p>}
+      {cost?.finish === "length" && <p className="small warn">{words.chat.cutOff}</p>}
+      {!faultBelow && end && "error" in end && <Told error={end.error} />}
+      {!mine && !end && !growing && !faultBelow && <p className="small quiet">{words.chat.stopped}</p>}
       {idle && (
         <div className="message-tools row">
-          <CopyButton text={text} />
+          {!empty && <CopyButton text={text} />}
           {!mine && <Button kind="bare" little icon="again" aria-label={words.chat.regenerate} onClick={onRegenerate} />}
-          <Button kind="bare" little icon="branch" aria-label={words.chat.branch} onClick={onBranch} />
-          {message.metadata?.mlxd && <Took cost={message.metadata.mlxd} />}
+          {!empty && <Button kind="bare" little icon="branch" aria-label={words.chat.branch} onClick={onBranch} />}
+          {cost && <Took cost={cost} />}
         </div>
       )}
     </article>
@@ -55,7 +63,7 @@ function Whole({ message, growing, idle, onRegenerate, onBranch }: Props) {
 
 function Took({ cost }: { cost: Cost }) {
   const words = useWords();
-  const told = [cost.model, words.chat.tokens(number(cost.tokens)), seconds(cost.seconds)];
+  const told = [cost.model, words.chat.tokens(cost.tokens), seconds(cost.seconds)];
   return <span className="small quiet number">{told.filter(Boolean).join(" · ")}</span>;
 }
 

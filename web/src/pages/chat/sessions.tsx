@@ -3,7 +3,9 @@ import { useWords } from "../../i18n";
 import { send } from "../../lib/api";
 import { href } from "../../lib/route";
 import { useAction, useGet } from "../../lib/use";
+import { moment } from "../../lib/format";
 import { Button, FaultBox, RemoveButton } from "../../parts/basic";
+import { Icon } from "../../parts/icon";
 import type { Session } from "./types";
 
 interface Props {
@@ -52,7 +54,8 @@ export function Sessions({ current, turn, onNew, onChosen, onGone }: Props) {
               <Rename title={one.title} onDone={(title) => void rename.run(one.id, title)} />
             ) : (
               <>
-                <a href={href("chat", one.id)} title={one.title} onClick={onChosen} aria-current={one.id === current ? "true" : undefined}>
+                <a href={href("chat", one.id)} title={`${one.title}\n${moment(one.updated)}`} onClick={onChosen} aria-current={one.id === current ? "true" : undefined}>
+                  {one.branched_from && <Icon name="branch" />}
                   {one.title || words.chat.untitled}
                 </a>
                 <Button kind="bare" little icon="edit" aria-label={`${words.rename}: ${one.title}`} onClick={() => setEditing(one.id)} />
@@ -62,6 +65,7 @@ export function Sessions({ current, turn, onNew, onChosen, onGone }: Props) {
           </li>
         ))}
       </ul>
+      {!value && !fault && <p className="small quiet">{words.loading}</p>}
       {query && value && !value.sessions.length && <p className="small quiet">{words.chat.noneFound}</p>}
     </aside>
   );

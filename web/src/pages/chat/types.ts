@@ -8,12 +8,18 @@ export interface Cost {
   seconds: number;
 }
 
-export type ChatMessage = UIMessage<{ mlxd?: Cost }>;
+/** Why there is no whole one. */
+export interface Failed {
+  error: string;
+}
+
+export type ChatMessage = UIMessage<{ mlxd?: Cost | Failed }>;
 
 export interface Session {
   id: string;
   title: string;
   updated: number;
+  branched_from?: string;
   messages?: ChatMessage[];
 }
 

@@ -32,12 +32,36 @@ export default function Doctor() {
           {words.doctor.running}
         </p>
       )}
-      <div className="stack">
-        {value?.checks.map((one) => (
+      {value && <Findings checks={value.checks} />}
+    </div>
+  );
+}
+
+// What needs somebody comes first.
+const ORDER = ["fail", "warn", "ok", "skipped"];
+
+function Findings({ checks }: { checks: Finding[] }) {
+  const words = useWords();
+  const rank = (one: Finding) => ORDER.indexOf(one.status);
+  const told = ORDER.map((status) => [status, checks.filter((one) => one.status === status).length] as const);
+  return (
+    <>
+      <p className="row" role="status">
+        {told.map(
+          ([status, count]) =>
+            count > 0 && (
+              <Badge key={status} tone={TONES[status]}>
+                {count} {words.doctor.status[status]}
+              </Badge>
+            ),
+        )}
+      </p>
+      <div className="stack findings">
+        {[...checks].sort((a, b) => rank(a) - rank(b)).map((one) => (
           <FindingCard key={one.name} finding={one} />
         ))}
       </div>
-    </div>
+    </>
   );
 }
 
@@ -46,7 +70,7 @@ function FindingCard({ finding }: { finding: Finding }) {
   return (
     <section className="card">
       <div className="row apart">
-        <h2>{finding.title}</h2>
+        <h2>{words.doctor.titles[finding.name] ?? finding.title}</h2>
         <Badge tone={TONES[finding.status] ?? ""}>{words.doctor.status[finding.status] ?? finding.status}</Badge>
       </div>
       <p>{finding.found}</p>

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { useWords } from "../../i18n";
 import { Fault, request, send } from "../../lib/api";
 import { bytes } from "../../lib/format";
@@ -27,7 +27,9 @@ export default function Documents() {
   );
   const known = useGet<{ tags: { tag: string }[] }>("/tags");
   const jobs = useJobs();
-  const failed = new Set(jobs.flatMap((job) => (job.state === "failed" && job.document ? [job.document] : [])));
+  const failed = new Map(
+    jobs.flatMap((job) => (job.state === "failed" && job.document ? [[job.document, job.reason ?? ""]] : [])),
+  );
   const over = jobs.filter((job) => OVER.includes(job.state)).length;
   const tagsAgain = known.again;
   const latest = useRef(over);
@@ -63,6 +65,19 @@ export default function Documents() {
           ))}
         </div>
       )}
+      {tag && (
+        <RenameTag
+          key={tag}
+          tag={tag}
+          tags={tags}
+          onDone={(to) => {
+            setTag(to);
+            setPlaces([]);
+            again();
+            tagsAgain();
+          }}
+        />
+      )}
       {!value && !fault && (
         <p className="quiet" role="status">
           {words.documents.starting}
@@ -88,6 +103,40 @@ export default function Documents() {
         </nav>
       )}
     </div>
+  );
+}
+
+/** A name that is there already joins both. */
+function RenameTag(props: { tag: string; tags: string[]; onDone: (to: string) => void }) {
+  const words = useWords();
+  const id = useId();
+  const [to, setTo] = useState(props.tag);
+  const rename = useAction(async () => {
+    const made = await send<{ tag: string }>("POST", "/tags/merge", { tags: [props.tag], to });
+    props.onDone(made.tag);
+  });
+  const name = to.trim();
+  const joins = name !== props.tag && props.tags.includes(name);
+  return (
+    <form className="row" onSubmit={(event) => (event.preventDefault(), void rename.run())}>
+      <input
+        className="input tag-name"
+        dir="auto"
+        list={id}
+        aria-label={words.documents.renameTag(props.tag)}
+        value={to}
+        onChange={(event) => setTo(event.target.value)}
+      />
+      <datalist id={id}>
+        {props.tags.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+      <Button little type="submit" disabled={rename.busy || !name || name === props.tag}>
+        {joins ? words.documents.mergeTag : words.rename}
+      </Button>
+      <FaultBox fault={rename.fault} />
+    </form>
   );
 }
 
@@ -141,7 +190,7 @@ function Drop({ onAdded }: { onAdded: () => void }) {
   );
 }
 
-function List(props: { documents: Document[]; failed: Set<string>; onGone: () => void }) {
+function List(props: { documents: Document[]; failed: Map<string, string>; onGone: () => void }) {
   const { documents, failed, onGone } = props;
   const words = useWords();
   const [shown, setShown] = useState<Document | null>(null);
@@ -173,9 +222,12 @@ function List(props: { documents: Document[]; failed: Set<string>; onGone: () =>
                 </button>
                 {one.title && <div className="small quiet">{one.name}</div>}
                 {!one.indexed && (
-                  <Badge tone={failed.has(one.id) ? "bad" : "warn"}>
-                    {failed.has(one.id) ? words.documents.unreadable : words.documents.notYet}
-                  </Badge>
+                  <div>
+                    <Badge tone={failed.has(one.id) ? "bad" : "warn"}>
+                      {failed.has(one.id) ? words.documents.unreadable : words.documents.notYet}
+                    </Badge>{" "}
+                    <span className="small quiet">{failed.get(one.id)}</span>
+                  </div>
                 )}
               </td>
               <td className="number">{one.pages ?? "–"}</td>

@@ -39,6 +39,11 @@ export function PageView({ document, page, box }: Props) {
   return (
     <div className="page-view">
       <FaultBox fault={fault} />
+      {!source && !fault && (
+        <p className="page-wait quiet" role="status">
+          {words.loading}
+        </p>
+      )}
       {source && <img src={source} alt={words.documents.page(page)} />}
       {source && size && box && <Mark box={box} size={size} />}
     </div>

@@ -44,7 +44,7 @@ export function Search() {
             </p>
           ))}
           <p className="small quiet" role="status">
-            {words.documents.results(value.results.length)}
+            {value.results.length ? words.documents.results(value.results.length) : words.documents.nothing(query)}
           </p>
           {value.results.map((one) => (
             <ResultCard key={one.parent.id} result={one} />

@@ -21,6 +21,9 @@ export function Viewer({ document, onClose }: { document: Document; onClose: () 
   );
 }
 
+/** Where a dialog puts the keyboard when it opens. */
+const takesKeys = (element: HTMLElement | null) => element?.setAttribute("autofocus", "");
+
 function Pages({ document, count }: { document: Document; count: number }) {
   const words = useWords();
   const [page, setPage] = useState(1);
@@ -32,7 +35,7 @@ function Pages({ document, count }: { document: Document; count: number }) {
     event.preventDefault();
   };
   return (
-    <div className="stack" onKeyDown={pressed}>
+    <div className="stack pages" ref={takesKeys} tabIndex={-1} onKeyDown={pressed}>
       <div className="row">
         <Button icon="previous" disabled={page === 1} onClick={() => turn(page - 1)}>
           {words.documents.previous}

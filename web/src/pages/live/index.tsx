@@ -1,7 +1,8 @@
 import { useWords } from "../../i18n";
+import { seconds } from "../../lib/format";
 import { KEPT_SAMPLES, useLive } from "../../lib/live";
 import { Empty } from "../../parts/basic";
-import { Chart } from "../../parts/chart";
+import { Chart, plain } from "../../parts/chart";
 import { EngineCard } from "./engine";
 import { DeskCard, Restarts } from "./service";
 
@@ -14,23 +15,23 @@ export function Live() {
       <header>
         <h1>{words.live.title}</h1>
       </header>
-      <div className="cards">
+      <div className="cards charts">
         <section className="card">
           <Chart
             label={words.live.rate}
-            unit="tok/s"
+            show={(value) => `${plain(value)} tok/s`}
             points={KEPT_SAMPLES}
             values={samples.map((s) => s.tokensPerSecond)}
           />
         </section>
         <section className="card">
-          <Chart label={words.live.queue} unit="" points={KEPT_SAMPLES} values={samples.map((s) => s.waiting)} />
+          <Chart label={words.live.queue} show={plain} points={KEPT_SAMPLES} values={samples.map((s) => s.waiting)} />
         </section>
         <section className="card">
           <Chart
             label={words.live.firstToken}
-            unit="ms"
-            values={(snapshot?.first_tokens ?? []).map((one) => one.seconds * 1000)}
+            show={seconds}
+            values={(snapshot?.first_tokens ?? []).map((one) => one.seconds)}
           />
         </section>
       </div>

@@ -1,9 +1,10 @@
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { useWords } from "../../i18n";
+import type { Words } from "../../i18n/en";
 import { named, send } from "../../lib/api";
 import { bytes, number } from "../../lib/format";
 import { useSnapshot } from "../../lib/live";
-import type { Model, Snapshot } from "../../lib/types";
+import type { Model, Remote, Snapshot } from "../../lib/types";
 import { useAction, useGet } from "../../lib/use";
 import { Badge, Bar, Button, Facts, FaultBox } from "../../parts/basic";
 import { LogDialog } from "../../parts/log";
@@ -133,6 +134,7 @@ function choices(models: Model[], rows: Row[], capability: string, current: stri
 function ModelCard({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
   const words = useWords();
   const engine = snapshot.status.engines[model.id];
+  const remote = Object.values(snapshot.status.remotes ?? {}).find((one) => model.id in one.models);
   const [log, setLog] = useState(false);
   return (
     <section className="card" aria-label={model.id}>
@@ -150,9 +152,7 @@ function ModelCard({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
       <Facts
         facts={[
           [words.models.context, model.context_length ? number(model.context_length) : "–"],
-          [words.models.size, bytes(model.size_bytes)],
-          [words.models.certificate, <Proved model={model} />],
-          [words.models.path, <span className="mono">{model.path}</span>],
+          ...(remote ? elsewhere(remote, words) : here(model, words)),
         ]}
       />
       {engine && (
@@ -165,6 +165,20 @@ function ModelCard({ model, snapshot }: { model: Model; snapshot: Snapshot }) {
       {log && <LogDialog name={model.id} onClose={() => setLog(false)} />}
     </section>
   );
+}
+
+function here(model: Model, words: Words): [string, ReactNode][] {
+  return [
+    [words.models.size, bytes(model.size_bytes)],
+    [words.models.certificate, <Proved model={model} />],
+    [words.models.path, <span className="mono">{model.path}</span>],
+  ];
+}
+
+function elsewhere(remote: Remote, words: Words): [string, ReactNode][] {
+  const facts: [string, ReactNode][] = [[words.models.elsewhere, <span className="mono">{remote.url}</span>]];
+  if (remote.last_error) facts.push([words.live.lastError, remote.last_error]);
+  return facts;
 }
 
 function Proved({ model }: { model: Model }) {
