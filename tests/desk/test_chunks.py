@@ -88,3 +88,17 @@ def test_a_long_table_keeps_its_head_in_every_part() -> None:
     assert all(one.text.startswith("| Name | Stock | Remark |\n| ---") for one in parents)
     joined = "\n".join(one.text for one in parents)
     assert all(f"| part {i} |" in joined for i in range(120))
+
+
+@pytest.mark.parametrize(
+    "text", [". " * 2_000, "=" * 4_000, "a" + " " * 4_000 + "b", "e\u0301\u0301" * 2_000]
+)
+def test_what_is_no_words_is_cut_too(text: str) -> None:
+    made = chunks.windows(text, chunks.CHILD_TOKENS, chunks.OVERLAP_TOKENS)
+    assert max(len(one) for one in made) <= chunks.LONGEST_WORD * chunks.CHILD_TOKENS
+    assert max(tokens(one) for one in made) <= chunks.CHILD_TOKENS
+
+
+def test_marks_between_words_cost_nothing() -> None:
+    assert tokens("One, two; three: four!") == tokens("One two three four")
+    assert tokens("Chapter 1 " + "." * 100) > 90

@@ -29,8 +29,9 @@ def assign(service: Service, name: str | None) -> None:
 
 
 def filled(service: Service) -> bool | None:
-    """Whether a job of vectors has been done since this was first asked."""
+    """Whether all that was given vectors, or was to be, has them."""
     found = [job for job in service.get("/jobs")["jobs"] if job["kind"] == "vectors"]
+    assert not [job for job in found if job["state"] == "failed"], found
     return bool(found) and all(job["state"] == "done" for job in found)
 
 
@@ -67,3 +68,22 @@ def test_vectors_are_there_after_a_restart(vectors: Service) -> None:
     found = vectors.post("/search", {"query": "a dog making noise"})
     assert found["mode"] == "hybrid"
     assert found["results"][0]["document"]["name"] == "dog.txt"
+
+
+def test_a_text_of_more_tokens_than_the_model_takes_keeps_no_other_from_its_vector(
+    vectors: Service,
+) -> None:
+    """The model knows single letters of this script, so that each is a token."""
+    river = "Холодное северное полярное " * 40
+    vectors.indexed(
+        ("river.txt", river.encode()),
+        ("contents.txt", b"The orchard " + b". " * 3_000 + b"7"),
+        ("bees.txt", b"The hive hums under the lime tree."),
+    )
+    assert best(vectors, "insects that make honey") == "bees.txt"
+    [hit] = [
+        one
+        for one in vectors.search("северное", limit=10)
+        if one["document"]["name"] == "river.txt"
+    ]
+    assert "vector" in hit["matched"]

@@ -180,7 +180,8 @@ def _sentences(text: str, limit: int) -> Iterator[str]:
 
 def _cut(sentence: str, limit: int) -> Iterator[str]:
     piece, size = "", 0
-    for part in re.findall(rf"\S{{1,{min(LONGEST_WORD, limit)}}}\s*|\s+", sentence):
+    word, space = min(LONGEST_WORD, limit), LONGEST_WORD
+    for part in re.findall(rf"\S{{1,{word}}}\s{{0,{space}}}|\s{{1,{space}}}", sentence):
         length = tokens(part)
         if piece and size + length > limit:
             yield piece

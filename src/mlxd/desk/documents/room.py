@@ -129,6 +129,7 @@ class Documents:
         model = models.get("embedding")
         now = time.monotonic()
         if model is None or (model == self._embedding and now < self._look_again):
+            self._embedding = model
             return
         self._embedding, self._look_again = model, now + LOOK_FOR_VECTORS_S
         job = self.vectoriser.order(model)

@@ -4,10 +4,11 @@ missing once there is one."""
 import logging
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 import sqlalchemy as sa
 
-from mlxd.desk.models import Failed, Lacking, Models, Unavailable
+from mlxd.desk.models import Embedded, Failed, Lacking, Models, Unavailable
 
 from .index import Index, Vectors
 from .jobs import STOPPED, Outcome, Run
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # Texts in one request.
 TOGETHER = 32
+# Characters that every model for vectors takes.
+SHORTEST_CUT = 100
 # Rows that one step of the job fills.
 ROWS_A_STEP = 256
 NONE_ASSIGNED = "No model is assigned to embedding, so this is full text alone."
@@ -46,11 +49,27 @@ class Vectoriser:
         """None when it is another model by now."""
         made: list[list[float]] = []
         for start in range(0, len(texts), TOGETHER):
-            part = run.ask(partial(self._models.embed, texts[start : start + TOGETHER]))
+            part = self._together(run, texts[start : start + TOGETHER])
             if part.model != model:
                 return None
             made += part.vectors
         return made
+
+    def _together(self, run: Run, texts: Sequence[str]) -> Embedded:
+        """A text that is too long for this model is cut, and keeps no other from its vector: how
+        many tokens a script takes is known to the model alone."""
+        try:
+            return cast(Embedded, run.ask(partial(self._models.embed, texts)))
+        except Failed:
+            if len(texts) == 1:
+                [text] = texts
+                if len(text) <= SHORTEST_CUT:
+                    raise
+                return self._together(run, [text[: len(text) // 2]])
+        each = [self._together(run, [text]) for text in texts]
+        models = {one.model for one in each}
+        name = models.pop() if len(models) == 1 else "several, as it was changed meanwhile"
+        return Embedded(name, [one.vectors[0] for one in each])
 
     async def of_question(self, text: str) -> tuple[list[float] | None, str | None]:
         """The vector, or why there is none."""

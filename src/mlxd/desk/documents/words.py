@@ -114,10 +114,14 @@ def stem(word: str) -> str:
 
 
 def tokens(text: str) -> int:
-    """About how many tokens a model makes of it."""
-    count = 0
+    """About how many tokens a model makes of it. Marks go with words; where there are more of them
+    than words, as in a table of contents with its dots, each is one."""
+    count = seen = inside = 0
     for found in _TOKEN.finditer(text):
         token = found.group()
         dense = _DENSE_RUN.fullmatch(token) is not None
         count += len(token) if dense else -(-len(token) // CHARACTERS_A_TOKEN)
-    return count
+        seen += 1
+        inside += len(token)
+    marks = sum(map(len, text.split())) - inside
+    return count + max(0, marks - seen)

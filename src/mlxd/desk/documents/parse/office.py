@@ -192,11 +192,12 @@ def _check_packed(file: Path, request: Extraction) -> None:
         for part in parts:
             try:
                 with archive.open(part) as stream:
-                    ours = part.filename.endswith((".xml", ".rels"))
-                    if ours and b"<!DOCTYPE" in stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]:
-                        told = f"{part.filename} in {name} declares a language of its own"
-                        raise Unreadable("damaged_file", f"{told}, which no office file does.")
+                    head = part.filename.endswith((".xml", ".rels"))
                     while piece := stream.read(1024 * 1024):
+                        if head and b"<!DOCTYPE" in piece[:_HEAD_BYTES]:
+                            told = f"{part.filename} in {name} declares a language of its own"
+                            raise Unreadable("damaged_file", f"{told}, which no office file does.")
+                        head = False
                         total += len(piece)
                         grown = total > limit or part.file_size > MOST_GROWTH * max(
                             part.compress_size, 1024
