@@ -15,6 +15,7 @@ import pytest
 from mlx.utils import tree_flatten, tree_map
 from mlx_lm.models import qwen2, qwen3, qwen3_moe
 
+from mlxd.engine.experts import PackedExperts
 from mlxd.engine.packed import PackedEmbedding, PackedLinear, usable
 from mlxd.engine.weights import UnpackingLinear, prepare
 from mlxd.machine import Memory
@@ -67,7 +68,7 @@ def make(kind: str = "qwen3", **quantisation: Any) -> nn.Module:
     return model
 
 
-def exact(model: nn.Module) -> mx.array:
+def exact(model: nn.Module, tokens: mx.array = TOKENS) -> mx.array:
     """The logits in float32 arithmetic throughout: MLX's own way, only not rounded."""
     saved = model.parameters()
     wide = tree_map(lambda a: a.astype(mx.float32) if a.dtype != mx.uint32 else a, saved)
@@ -77,7 +78,7 @@ def exact(model: nn.Module) -> mx.array:
             lambda a: a.astype(mx.float32) if mx.issubdtype(a.dtype, mx.floating) else a, saved
         )
     model.update(wide)
-    logits: mx.array = model(TOKENS)
+    logits: mx.array = model(tokens)
     mx.eval(logits)
     model.update(saved)
     return logits
@@ -119,6 +120,22 @@ def test_biases_tied_embeddings_and_experts(kind: str, bits: int | None) -> None
     prepared = prepare(model, "auto", PLENTY)
     assert same(model(TOKENS), want)
     assert prepared.notes
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_experts_say_the_same_to_few_rows_and_to_many(case: dict[str, Any]) -> None:
+    """From 64 choices of experts on, the library sorts the rows by expert."""
+    model = make("qwen3_moe", **case)
+    tokens = mx.random.randint(0, SHAPE["vocab_size"], (2, 40))
+    for asked in (tokens, tokens[:, :3], tokens[:1, :1]):
+        want = exact(model, asked)
+        prepared = make("qwen3_moe", **case)
+        prepare(prepared, "auto", PLENTY)
+        assert same(prepared(asked), want)
+    unknown = case.get("mode") == "mxfp8" or case.get("dtype", mx.bfloat16) == mx.float32
+    packs = usable() is not None and not unknown
+    kinds = {type(m) for m in prepared.modules()}
+    assert (PackedExperts in kinds) is packs
 
 
 def test_as_is_changes_nothing() -> None:
@@ -227,6 +244,7 @@ RERUN = """
 import sys
 from mlxd.machine import prepare_for_mlx
 prepare_for_mlx()
+from mlxd.engine.experts import PackedExperts
 from mlxd.engine.packed import usable
 assert usable()
 import pytest

@@ -7,6 +7,7 @@ weight that is registered under that address.
 """
 
 import weakref
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -28,35 +29,45 @@ HELD_BITS = {2: 2, 3: 4, 4: 4, 5: 8, 6: 8, 8: 8}
 FP4_ONES = 0x22222222
 
 
-def _address(array: mx.array) -> int:
+def address(array: mx.array) -> int:
     mx.eval(array)
     plain = array.view(mx.uint16) if array.dtype == mx.bfloat16 else array
     address: int = np.array(plain, copy=False).__array_interface__["data"][0]
     return address
 
 
+@dataclass(frozen=True)
+class Held:
+    """A weight in the form that the kernels read."""
+
+    shape: tuple[int, int]
+    kind: str
+    group: int
+    data: mx.array
+    scales: mx.array | None = None
+    biases: mx.array | None = None
+
+    def register(self, found: Kernels, key: int) -> None:
+        """Use it where a product's weight is at `key`. Keep it until that is unregistered."""
+        extra = [None if a is None else address(a) for a in (self.scales, self.biases)]
+        found.register(key, self.shape, self.kind, self.group, address(self.data), *extra)
+
+
 class _StandIn:
     """Keeps the registration as long as the array that MLX multiplies with."""
 
-    def __init__(
-        self,
-        found: Kernels,
-        shape: tuple[int, int],
-        kind: str,
-        group: int,
-        data: mx.array,
-        scales: mx.array | None = None,
-        biases: mx.array | None = None,
-    ) -> None:
+    def __init__(self, module: Module) -> None:
+        found = usable()
+        assert found is not None
+        held_ = held(module)
         seed = mx.zeros((LANES,))
-        whole = mx.as_strided(seed, shape, (shape[1], 1)).T
-        mx.eval(seed, whole, data)
+        whole = mx.as_strided(seed, held_.shape, (held_.shape[1], 1)).T
+        mx.eval(seed, whole, held_.data)
         self.transposed = whole
-        self.shape = shape
-        self._kept = (seed, data, scales, biases)
-        key = _address(seed)
-        extra = [None if a is None else _address(a) for a in (scales, biases)]
-        found.register(key, shape, kind, group, _address(data), *extra)
+        self.shape = held_.shape
+        self._kept = (seed, held_)
+        key = address(seed)
+        held_.register(found, key)
         weakref.finalize(self, found.unregister, key)
 
 
@@ -70,8 +81,8 @@ def usable() -> Kernels | None:
     if found is None:
         return None
     shown, meant = mx.zeros((16, 32)), mx.ones((16, 32), dtype=mx.bfloat16)
-    key = _address(shown)
-    found.register(key, (16, 32), "bfloat16", 32, _address(meant))
+    key = address(shown)
+    found.register(key, (16, 32), "bfloat16", 32, address(meant))
     try:
         product = mx.ones((1, 32)) @ shown.T
         return found if product[0, 0].item() == 32.0 else None
@@ -115,12 +126,16 @@ def _columns(module: Module) -> int:
 
 
 def can_pack(module: Module) -> bool:
+    return module.weight.ndim == 2 and can_hold(module)
+
+
+def can_hold(module: Module) -> bool:
     """Whether the kernels know how this layer's weight is held."""
     weight = module.weight
-    if weight.ndim != 2 or usable() is None:
+    if usable() is None:
         return False
     if "scales" not in module:
-        return weight.dtype in (mx.bfloat16, mx.float16) and weight.shape[1] % LANES == 0
+        return weight.dtype in (mx.bfloat16, mx.float16) and weight.shape[-1] % LANES == 0
     if module.get("global_scale") is not None:
         return False
     if getattr(module, "mode", "affine") in ("mxfp4", "nvfp4"):
@@ -129,14 +144,11 @@ def can_pack(module: Module) -> bool:
     return affine and module.group_size in (32, 64, 128)
 
 
-def _stand_in(module: Module) -> _StandIn:
-    found = usable()
-    assert found is not None
+def held(module: Module) -> Held:
     rows, columns = module.weight.shape
     if "scales" not in module:
         kind = "bfloat16" if module.weight.dtype == mx.bfloat16 else "float16"
-        weight = mx.contiguous(module.weight)
-        return _StandIn(found, (rows, columns), kind, columns, weight)
+        return Held((rows, columns), kind, columns, mx.contiguous(module.weight))
     columns, group = _columns(module), module.group_size
     mode = getattr(module, "mode", "affine")
     if mode == "affine":
@@ -146,7 +158,7 @@ def _stand_in(module: Module) -> _StandIn:
     else:
         kind, words, biases = "fp4", module.weight, None
         scales = _flat(_fp4_scales(module, mode))
-    return _StandIn(found, (rows, columns), kind, group, mx.contiguous(words), scales, biases)
+    return Held((rows, columns), kind, group, mx.contiguous(words), scales, biases)
 
 
 class PackedLinear(Module):
@@ -154,7 +166,7 @@ class PackedLinear(Module):
 
     def __init__(self, module: Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.stand_in = _stand_in(module)
+        self.stand_in = _StandIn(module)
         if "bias" in module:
             self.bias = module.bias.astype(mx.float32)
         self.freeze()
@@ -175,7 +187,7 @@ class PackedEmbedding(Module):
     def __init__(self, module: Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.rows = Rows(module)
-        self.stand_in = _stand_in(module)
+        self.stand_in = _StandIn(module)
         self.freeze()
 
     @property

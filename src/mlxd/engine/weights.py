@@ -1,11 +1,11 @@
 """How a model's weights are held on this machine.
 
 On a Linux CPU only float32 products go through the BLAS: MLX's own bfloat16, float16 and
-quantised products there are ten to a hundred times slower. So linear layers and embeddings keep
-the bits they were saved in and are multiplied by our own kernels (`packed`), and everything else
-becomes float32. Where the kernels can't be built, all weights become float32 when memory allows,
-and where it does not, quantised layers are unpacked anew for each product. On Metal and CUDA
-nothing is changed.
+quantised products there are ten to a hundred times slower. So linear layers, embeddings and the
+experts of mixture models keep the bits they were saved in and are multiplied by our own kernels
+(`packed`, `experts`), and everything else becomes float32. Where the kernels can't be built, all
+weights become float32 when memory allows, and where it does not, quantised layers are unpacked anew
+for each product. On Metal and CUDA nothing is changed.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ from mlx.nn.layers.linear import Linear
 from mlx.nn.layers.quantized import QuantizedEmbedding, QuantizedLinear
 
 from ..machine import Memory, backend
+from .experts import PackedExperts, can_pack_experts
 from .packed import PackedEmbedding, PackedLinear, Rows, can_pack
 
 Policy = Literal["auto", "float32", "as-is"]
@@ -50,6 +51,11 @@ PACKED: dict[type[Any], type[Any]] = {
     Embedding: PackedEmbedding,
     QuantizedEmbedding: PackedEmbedding,
 }
+
+
+# The libraries' own layers of experts, which are only there once a model has some.
+EXPERTS = ("SwitchLinear", "QuantizedSwitchLinear")
+EXPERTS_MODULES = ("mlx_lm.models.switch_layers", "mlx_vlm.models.switch_layers")
 
 
 @dataclass(frozen=True)
@@ -144,19 +150,25 @@ def _float32_bytes(model: Module) -> int:
 
 def _pack(model: Module, report: Report) -> int:
     """Pack what can be packed, one layer after the other; returns the bytes that were."""
-    layers = [
-        (path, module)
-        for path, module in model.named_modules()
-        if type(module) in PACKED and can_pack(module)
-    ]
-    total, done = sum(_size(module) for _, module in layers), 0
+    found = [(path, module, _packs_as(module)) for path, module in model.named_modules()]
+    layers = [(path, module, packed) for path, module, packed in found if packed is not None]
+    del found
+    total, done = sum(_size(module) for _, module, _ in layers), 0
     while layers:
-        path, module = layers.pop()
-        _replace(model, path, PACKED[type(module)](module))
+        path, module, packed = layers.pop()
+        _replace(model, path, packed(module))
         done += _size(module)
         report(done, total)
     mx.clear_cache()
     return total
+
+
+def _packs_as(module: Module) -> type[Any] | None:
+    kind = type(module)
+    if kind in PACKED and can_pack(module):
+        return PACKED[kind]
+    experts = kind.__name__ in EXPERTS and kind.__module__ in EXPERTS_MODULES
+    return PackedExperts if experts and can_pack_experts(module) else None
 
 
 def _size(module: Module) -> int:
