@@ -31,11 +31,14 @@ def named(job: Job) -> str:
 
 
 class Board:
-    """`over` prints a job that has ended, or nothing of it. Nothing stays on the screen of the bars
-    themselves."""
+    """`over` is the line of a job that has ended, if it gets one; with `lines`, each change is one
+    where there is no terminal for bars. Nothing stays on the screen of the bars themselves."""
 
-    def __init__(self, over: Callable[[Job], str | None], *, quiet: bool = False) -> None:
+    def __init__(
+        self, over: Callable[[Job], str | None], *, quiet: bool = False, lines: bool = False
+    ) -> None:
         self.console = Console(stderr=True)
+        self._lines = lines and not self.console.is_terminal
         self._over = over
         self._left: dict[str, Job] = {}
         self._ended = 0
@@ -83,7 +86,7 @@ class Board:
                 self.console.print(Text(told), soft_wrap=True)
         else:
             self._left[job["id"]] = job
-            if not self.console.is_terminal and before and before["state"] != job["state"]:
+            if self._lines and before and before["state"] != job["state"]:
                 self.console.print(Text(line(job)), soft_wrap=True)
         self._draw()
         self._count()

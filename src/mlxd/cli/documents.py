@@ -198,7 +198,7 @@ def _live(client: Client, *, as_json: bool) -> int:
         return 0
     after = client.get("/jobs/events/latest")["change"]
     unfinished = client.get("/jobs", state=list(UNFINISHED), limit=PAGE)["jobs"]
-    with contextlib.suppress(KeyboardInterrupt), Board(line) as board:
+    with contextlib.suppress(KeyboardInterrupt), Board(line, lines=True) as board:
         for job in reversed(unfinished):
             board.tell(job)
         for name, job in client.events("GET", f"/jobs/events?after={after}"):
