@@ -127,6 +127,10 @@ class Soak:
                 asked.outcome = judge(reply, bool(asked.body.get("stream")))
             else:
                 asked.outcome = await self.here.chat(asked.body)
+                if asked.outcome.kind == "broken" and not asked.outcome.status:
+                    # A connection that has been idle may be closed just as it is used again, before
+                    # anything is read from it. Clients ask once more then, on another one.
+                    asked.outcome = await self.here.chat(asked.body)
             asked.seconds = time.monotonic() - asked.began
             self.check(asked)
 
