@@ -64,9 +64,10 @@ async def serving(script: Script, limit: float = 5.0) -> AsyncIterator[Client]:
 async def test_chunked_answers_come_whole_over_one_connection() -> None:
     script = Script(HEAD_11, chunk(b"ab"), chunk(b"c"), b"0\r\n\r\n")
     async with serving(script) as client:
-        for _ in range(3):
+        for round_ in range(3):
             reply = await client.post("/v1/x", b"{}")
             assert (reply.fault, reply.status, reply.body) == (None, 200, b"abc")
+            assert reply.reused is (round_ > 0)
             assert reply.sent <= reply.pieces[0][0] <= reply.ended
     assert script.connections == 1
     assert script.requests[0].startswith(b"POST /v1/x HTTP/1.1\r\n")

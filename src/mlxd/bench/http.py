@@ -18,13 +18,15 @@ Watch = Callable[[float, bytes], None]
 
 @dataclass
 class Reply:
-    """What came back, as it came. `fault` says why it is not whole; None where it is."""
+    """What came back, as it came. `fault` says why it is not whole; None where it is. `reused`: it
+    went over a connection that had been idle, which a server may close just as it is used again."""
 
     sent: float
     status: int = 0
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
     ended: float = 0.0
     fault: str | None = None
+    reused: bool = False
 
     @property
     def body(self) -> bytes:
@@ -130,8 +132,10 @@ class Client:
         connection = None
         try:
             async with asyncio.timeout(self.limit):
-                connection = self._reuse() or await self._connect()
+                idle = self._reuse()
+                connection = idle or await self._connect()
                 reply, done = connection.send(request, watch)
+                reply.reused = idle is not None
                 await done
         except TimeoutError:
             self._abort(connection)
