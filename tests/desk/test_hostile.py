@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mlxd.desk.documents.intake import _files_below
 from mlxd.desk.documents.kinds import SUFFIXES
@@ -46,13 +47,8 @@ def trap(folder: Path) -> set[str]:
     return made
 
 
-def test_a_folder_with_pipes_loops_and_strange_names_is_read(
-    service: Service, folder: Path
-) -> None:
-    there = folder / "trap"
-    there.mkdir()
-    birds = trap(there)
-    command = [sys.executable, "-m", "mlxd", "docs", "add", str(there), "--json"]
+def added(service: Service, folder: Path) -> Any:
+    command = [sys.executable, "-m", "mlxd", "docs", "add", str(folder), "--json"]
     done = subprocess.run(
         [*command, "--url", str(service.http.base_url)],
         capture_output=True,
@@ -62,22 +58,23 @@ def test_a_folder_with_pipes_loops_and_strange_names_is_read(
         timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
-    made = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_a_folder_with_pipes_loops_and_strange_names_is_read(
+    service: Service, folder: Path
+) -> None:
+    there = folder / "trap"
+    there.mkdir()
+    birds = trap(there)
+    made = added(service, there)
     assert made["refused"] == []
     assert [job["state"] for job in made["jobs"]] == ["done"] * len(birds)
     for bird in birds:
         [hit] = service.search(bird)
         assert hit["document"]["source"].startswith("file://")
     # What was taken is known again, whatever it is called.
-    again = subprocess.run(
-        [*command, "--url", str(service.http.base_url)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MLXD_CONFIG": os.devnull},
-        check=False,
-        timeout=PATIENCE_S,
-    )
-    assert json.loads(again.stdout)["added"] == [], again.stderr
+    assert added(service, there)["added"] == []
 
 
 def test_the_service_takes_only_files_of_a_folder(tmp_path: Path) -> None:
