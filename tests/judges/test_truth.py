@@ -7,6 +7,8 @@ import pytest
 
 from .service import HELLO, Service, answered, refused
 
+TOOL_CALL = 2044  # the token that opens a call, in the vocabulary of the models made here
+
 
 def test_finish_and_usage_are_those_of_the_answer(service: Service) -> None:
     for limit in (1, 2, 7, 30):
@@ -99,3 +101,31 @@ def test_it_answers_without_a_compiler_and_with_nothing_cached(
         alone.unhurt()
     finally:
         alone.close()
+
+
+def test_a_strict_tool_holds_what_the_model_writes_once_it_has_begun_a_call(
+    service: Service,
+) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Rome", "Oslo"]}, "days": {"enum": [1, 2, 3]}},
+        "required": ["city", "days"],
+        "additionalProperties": False,
+    }
+    function = {"name": "forecast", "parameters": parameters, "strict": True}
+    # Random weights, and a bias towards the token that opens a call: nothing but the schema
+    # makes sense of what follows.
+    wanted = {
+        "tools": [{"type": "function", "function": function}],
+        "logit_bias": {str(TOOL_CALL): 100},
+        "parallel_tool_calls": False,
+        "max_tokens": 200,
+    }
+    for seed in range(3):
+        choice = answered(service.chat(seed=seed, **wanted))["choices"][0]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (None, "tool_calls")
+        (call,) = choice["message"]["tool_calls"]
+        assert call["function"]["name"] == "forecast"
+        given = json.loads(call["function"]["arguments"])
+        assert given["city"] in ("Rome", "Oslo")
+        assert given["days"] in (1, 2, 3)

@@ -61,13 +61,15 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     description: str = ""
     parameters: dict[str, Any] = {}
+    strict: bool = False
 
 
 class Chat(msgspec.Struct, tag="chat", frozen=True, omit_defaults=True):
     """Messages to be rendered by the model's own chat template.
 
     `tool_choice` is "auto", "none", "required", or "=NAME" for one named tool. "required" and a
-    name are enforced by grammar.
+    name are enforced by grammar; with "auto", the arguments of tools that are `strict` are, once
+    the model has begun a call.
     """
 
     messages: list[Message]

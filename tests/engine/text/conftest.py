@@ -6,7 +6,8 @@ from bench.models import write_tokenizer
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
-from mlxd.engine.text import Style, Template, Tokenizer
+from mlxd.engine.text import Grammars, Style, Template, Tokenizer
+from mlxd.engine.text.markers import KNOWN
 
 SPECIAL = ("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]")
 
@@ -33,6 +34,23 @@ def template(folder: Path, tokenizer: Tokenizer) -> Template:
 @pytest.fixture(scope="session")
 def style(template: Template, tokenizer: Tokenizer) -> Style:
     return Style.infer(template, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def grammars(tokenizer: Tokenizer, style: Style) -> Grammars:
+    return Grammars(tokenizer, style)
+
+
+@pytest.fixture(scope="session")
+def marked(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tokenizer:
+    """A vocabulary that has every marker as one token, as the models that use them do."""
+    made = tmp_path_factory.mktemp("marked")
+    backend = Backend.from_file(str(folder / "tokenizer.json"))
+    backend.add_special_tokens(
+        [AddedToken(m, special=True, normalized=False) for m in sorted(KNOWN)]
+    )
+    backend.save(str(made / "tokenizer.json"))
+    return Tokenizer.load(made)
 
 
 def sentencepiece(*, first: bool) -> Backend:

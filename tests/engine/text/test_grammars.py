@@ -7,126 +7,30 @@ import re
 import time
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import jsonschema
-import numpy as np
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken
-from tokenizers import Tokenizer as Backend
 
 from mlxd.engine.text import (
     GrammarFault,
     Grammars,
     InvalidGrammar,
     Matcher,
-    Piece,
-    Reply,
     Style,
     Tokenizer,
 )
 from mlxd.engine.text.calls import FORMATS
 from mlxd.engine.text.grammars import PURSE_SECONDS, PURSE_SECONDS_PER_SECOND, Purse
-from mlxd.engine.text.markers import KNOWN
-from mlxd.wire import Chat, Format, Message, Submit, Text, TextPart, Tool
+from mlxd.wire import Chat, Format, Submit, Text, Tool
 
-HELLO = [Message("user", [TextPart("hello")])]
-WEATHER = Tool("weather", parameters={
-    "type": "object",
-    "properties": {"city": {"type": "string", "maxLength": 9}, "days": {"type": "integer"}},
-    "required": ["city"],
-})  # fmt: skip
-NOW = Tool("now", parameters={"type": "object", "properties": {}})
+from .drawn import HELLO, NOW, WEATHER, Drawn, allowed
+
 # Of what is not soon: minutes, or never. On a busy machine a second may become ten.
 SOON_S = 60.0
-
-
-@pytest.fixture(scope="session")
-def grammars(tokenizer: Tokenizer, style: Style) -> Grammars:
-    return Grammars(tokenizer, style)
-
-
-@pytest.fixture(scope="session")
-def marked(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tokenizer:
-    """A vocabulary that has every marker as one token, as the models that use them do."""
-    made = tmp_path_factory.mktemp("marked")
-    backend = Backend.from_file(str(folder / "tokenizer.json"))
-    backend.add_special_tokens(
-        [AddedToken(m, special=True, normalized=False) for m in sorted(KNOWN)]
-    )
-    backend.save(str(made / "tokenizer.json"))
-    return Tokenizer.load(made)
-
-
-def allowed(tokenizer: Tokenizer, matcher: Matcher) -> list[int]:
-    mask = matcher.mask()
-    assert mask is not None
-    bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
-    assert not bits[tokenizer.vocabulary :].any()
-    return [int(token) for token in np.flatnonzero(bits)]
-
-
-class Drawn:
-    """An answer of random tokens, which ends where it may and closes what it can after a while."""
-
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        style: Style,
-        matcher: Matcher,
-        seed: int,
-        budget: int = 500,
-        prompt: str = "",
-        blank: bool = False,
-    ) -> None:
-        draw = random.Random(seed)
-        reply = Reply(
-            tokenizer,
-            style,
-            prompt=prompt,
-            tools=[WEATHER, NOW],
-            parse_tools=True,
-            constrained=True,
-        )
-        pieces: list[Piece] = []
-        self.tokens: list[int] = []
-        self.ended = False
-        closing = {tokenizer.token_id(t) for t in ('"', "}", "]", "</think>", "<|end|>")}
-        blanks = {t for t in range(tokenizer.vocabulary) if tokenizer.token_text(t).isspace()}
-        for place in range(budget):
-            may = allowed(tokenizer, matcher)
-            assert may, "the grammar leads nowhere"
-            ends = [t for t in may if t in tokenizer.eos_ids]
-            closes = [t for t in may if t in closing]
-            if ends and draw.random() < 0.7:
-                self.ended = True
-                break
-            if blank and (white := [t for t in may if t in blanks]):
-                may = white
-            elif closes and place > 30:
-                may = closes
-            else:
-                may = [t for t in may if t not in ends] or ends
-            token = draw.choice(may)
-            if token in ends:
-                self.ended = True
-                break
-            matcher.advance(token)
-            self.tokens.append(token)
-            pieces.append(reply.push(token))
-        ending = reply.finish("stop" if self.ended else "length")
-        pieces.append(ending.piece)
-        self.finish = ending.finish
-        self.text = "".join(p.text for p in pieces)
-        self.reasoning = "".join(p.reasoning for p in pieces)
-        self.calls: dict[int, tuple[str, str]] = {}
-        for delta in (d for p in pieces for d in p.calls):
-            name, arguments = self.calls.get(delta.index, ("", ""))
-            self.calls[delta.index] = (delta.name or name, arguments + delta.arguments)
 
 
 def of(grammars: Grammars, wanted: Format, **options: Any) -> Matcher:

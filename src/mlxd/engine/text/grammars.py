@@ -51,6 +51,8 @@ PURSE_SECONDS_PER_SECOND = 0.2
 # Where that is used up, those end that had more of it than an everyday grammar ever needs.
 FAIR_SECONDS = 0.05
 
+ANY_ARGUMENTS = {"type": "object", "additionalProperties": True}
+
 # How the compiler says that it ran into one of its limits.
 _COMPLEX = re.compile(r"too (complex|long|large|many)|computation failed|items; max is", re.I)
 
@@ -211,6 +213,11 @@ class Grammars:
             body = composer.answer(submit.format)
             if chat is not None and may_call:
                 body = f"({body}) | ({composer.calls(chat)})"
+        elif chat is not None and may_call and any(tool.strict for tool in chat.tools):
+            held = composer.strict_calls(chat)
+            if held is None:
+                return None
+            body = held
         else:
             return None
         source = composer.grammar(body, prompt)
@@ -359,7 +366,6 @@ class _Composer:
     def calls(self, chat: wire.Chat) -> str:
         style = self._style.calls
         assert style is not None  # a style of chats always knows a format
-        envelope = style.envelope
         self.param = "tools"
         tools = chat.tools
         if chat.tool_choice.startswith("="):
@@ -367,6 +373,30 @@ class _Composer:
             tools = [tool for tool in tools if tool.name == chat.tool_choice[1:]]
             if not tools:
                 raise InvalidGrammar(self.param, f"There is no tool named {chat.tool_choice[1:]!r}")
+        return self._calls(chat, tools)
+
+    def strict_calls(self, chat: wire.Chat) -> str | None:
+        """Any answer; but where a call begins, the tool is one of the request's, and the arguments
+        of strict tools are held to their schemas. None where the model doesn't begin its calls with
+        a control token or doesn't write JSON: text and calls can't be told apart beforehand, or it
+        would have to write what it was not trained to."""
+        style = self._style.calls
+        assert style is not None
+        opening = self._literal(style.envelope.first or style.envelope.head)
+        if not style.envelope.native or style.name == "harmony" or not opening.startswith("<["):
+            return None
+        free = [
+            tool if tool.strict else msgspec.structs.replace(tool, parameters=ANY_ARGUMENTS)
+            for tool in chat.tools
+        ]
+        self.param = "tools"
+        self._rules.append(r"FREE: /(?s:.*)/")
+        return f"FREE | FREE {self._calls(chat, free)}"
+
+    def _calls(self, chat: wire.Chat, tools: list[wire.Tool]) -> str:
+        style = self._style.calls
+        assert style is not None
+        envelope = style.envelope
         options = [self._call(tool, place, envelope) for place, tool in enumerate(tools)]
         self._rules.append(f"call: {' | '.join(options)}")
         more = f"({self._literal(envelope.between)} call)*"

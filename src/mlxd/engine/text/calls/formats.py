@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import json_calls, tagged, whole
 from .cursor import Opening
@@ -16,7 +16,8 @@ HARMONY = ("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>"
 class Envelope:
     """How a call is spelt where a grammar enforces it: `first` (`head` NAME `middle` ARGUMENTS
     `tail`, with `between` calls) `last`, the arguments always in JSON. Models whose own format
-    has none get JSON inside of their own markers, because only that can be held to a schema."""
+    has none get JSON inside of their own markers, because only that can be held to a schema; it is
+    not `native` to them."""
 
     head: str = '<tool_call>\n{"name": "'
     middle: str = '", "arguments": '
@@ -24,6 +25,7 @@ class Envelope:
     between: str = "\n"
     first: str = ""
     last: str = ""
+    native: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Format:
 
 
 def _inside(opening: str, close: str) -> Envelope:
-    return Envelope(head=opening + '{"name": "', tail="}" + close, between="")
+    return Envelope(head=opening + '{"name": "', tail="}" + close, between="", native=False)
 
 
 def _tool_call(prefix: str = "") -> dict[str, Opening]:
@@ -111,6 +113,7 @@ DEEPSEEK = Format(
         json_calls.DEEPSEEK_END,
     ),
 )
+FOREIGN = Envelope(native=False)
 LLAMA = Envelope('{"name": "', '", "parameters": ', "}", "; ")
 
 # The first whose signs are all in a template is that model's.
@@ -124,14 +127,16 @@ FORMATS = (
     _read_whole("gemma", "<start_function_call>", "<end_function_call>",
                 whole.braces("<escape>"), "<escape>"),
     Format("longcat", ("<longcat_tool_call>",), _tool_call("longcat_"),
-           envelope=_inside("<longcat_tool_call>", "</longcat_tool_call>")),
+           envelope=replace(_inside("<longcat_tool_call>", "</longcat_tool_call>"), native=True)),
     Format("glm", ("<arg_key>",), _tool_call(),
-           ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")),
+           ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"), FOREIGN),
     _read_whole("pythonic", "<|tool_call_start|>", "<|tool_call_end|>", whole.pythonic),
-    Format("qwen_tags", ("<tool_call>", "<function="), _tool_call() | _FUNCTION),
+    Format("qwen_tags", ("<tool_call>", "<function="), _tool_call() | _FUNCTION,
+           envelope=FOREIGN),
     KIMI,
     DEEPSEEK,
-    Format("minicpm", ('<function name="', '<param name="'), _MINICPM | _tool_call()),
+    Format("minicpm", ('<function name="', '<param name="'), _MINICPM | _tool_call(),
+           envelope=FOREIGN),
     Format("mistral", ("[TOOL_CALLS]", "[ARGS]"), _MISTRAL, ("[ARGS]", "[CALL_ID]"),
            Envelope("[TOOL_CALLS]", "[ARGS]", "", "")),
     Format("mistral_list", ("[TOOL_CALLS]",), _MISTRAL, ("[ARGS]", "[CALL_ID]"),
@@ -143,7 +148,7 @@ FORMATS = (
                              "<|START_ACTION|>[", "]<|END_ACTION|>")),
     Format("json_bar", ("<|tool_call|>", "<|/tool_call|>"),
            _json("<|tool_call|>", "<|/tool_call|>"),
-           envelope=_inside("<|tool_call|>", "<|/tool_call|>")),
+           envelope=replace(_inside("<|tool_call|>", "<|/tool_call|>"), native=True)),
     Format("json_list", ("<|tool_call|>",), _json("<|tool_call|>", ""),
            envelope=Envelope('{"name": "', tail="}", between=", ",
                              first="<|tool_call|>[", last="]")),

@@ -15,7 +15,10 @@ def wire_tools(request: schema.ChatRequest) -> list[wire.Tool]:
             param = f"tools[{i}].function.name"
             raise bad(f"{param}: there are two tools named {function.name!r}.", param)
         made[function.name] = wire.Tool(
-            function.name, function.description or "", function.parameters or {}
+            function.name,
+            function.description or "",
+            function.parameters or {},
+            strict=function.strict is True,
         )
     choice = request.tool_choice
     if isinstance(choice, schema.AllowedTools):
