@@ -99,6 +99,9 @@ class Service:
             assert job["state"] == "done", job
         return taken
 
+    def assign(self, capability: str, model: str | None) -> None:
+        self.post(f"/models/global_capability/{capability}", {"model_id": model})
+
     def search(self, query: str, **more: Any) -> list[dict[str, Any]]:
         return list(self.post("/search", {"query": query, **more})["results"])
 

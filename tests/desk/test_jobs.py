@@ -19,22 +19,18 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     assert made.end() == 0
 
 
-def assign_vision(service: Service, name: str | None) -> None:
-    service.post("/models/global_capability/vision", {"model_id": name})
-
-
 def picture(number: int) -> bytes:
     paper = Paper().text(f"The machine in hall {number} has a sign.")
     return paper.picture(label(f"SIGN {number}")).bytes()
 
 
 def test_a_job_waits_for_its_model_and_goes_on_by_itself(jobs: Service) -> None:
-    assign_vision(jobs, None)
+    jobs.assign("vision", None)
     [taken] = jobs.add(("wait.pdf", picture(4711)))
     waiting = jobs.until_state(taken["job"], "waiting")
     assert "vision" in waiting["reason"]
     assert jobs.search("SIGN 4711") == []
-    assign_vision(jobs, "pilot")
+    jobs.assign("vision", "pilot")
     assert jobs.until_state(taken["job"], "done", "failed")["state"] == "done"
     found = jobs.search("sign 4711")[0]
     assert found["parent"]["kind"] == "image"
@@ -45,12 +41,12 @@ def test_a_job_waits_for_its_model_and_goes_on_by_itself(jobs: Service) -> None:
 
 
 def test_a_paused_job_stands_still_until_it_is_resumed(jobs: Service) -> None:
-    assign_vision(jobs, None)
+    jobs.assign("vision", None)
     [taken] = jobs.add(("pause.pdf", picture(4712)))
     job = taken["job"]
     jobs.until_state(job, "waiting")
     assert jobs.post(f"/jobs/{job}/pause")["state"] == "paused"
-    assign_vision(jobs, "pilot")
+    jobs.assign("vision", "pilot")
     assert jobs.http.post(f"/jobs/{job}/retry").status_code == 409
     assert jobs.get(f"/jobs/{job}")["state"] == "paused"
     jobs.post(f"/jobs/{job}/resume")
@@ -58,13 +54,13 @@ def test_a_paused_job_stands_still_until_it_is_resumed(jobs: Service) -> None:
 
 
 def test_a_cancelled_job_can_be_tried_again(jobs: Service) -> None:
-    assign_vision(jobs, None)
+    jobs.assign("vision", None)
     [taken] = jobs.add(("cancel.pdf", picture(4713)))
     job = taken["job"]
     jobs.until_state(job, "waiting")
     assert jobs.post(f"/jobs/{job}/cancel")["state"] == "cancelled"
     assert jobs.http.post(f"/jobs/{job}/cancel").status_code == 409
-    assign_vision(jobs, "pilot")
+    jobs.assign("vision", "pilot")
     jobs.post(f"/jobs/{job}/retry")
     assert jobs.until_state(job, "done", "failed")["state"] == "done"
 
@@ -115,12 +111,12 @@ def _the_preferred_goes_first(service: Service) -> None:
 
 
 def test_a_waiting_job_keeps_the_priority_that_it_is_given(jobs: Service) -> None:
-    assign_vision(jobs, None)
+    jobs.assign("vision", None)
     [taken] = jobs.add(("prefer.pdf", picture(4714)))
     jobs.until_state(taken["job"], "waiting")
     moved = jobs.post(f"/jobs/{taken['job']}/priority", {"priority": "high"})
     assert (moved["state"], moved["priority"]) == ("waiting", "high")
-    assign_vision(jobs, "pilot")
+    jobs.assign("vision", "pilot")
     done = jobs.until_state(taken["job"], "done", "failed")
     assert (done["state"], done["priority"]) == ("done", "high")
 

@@ -24,10 +24,6 @@ def vectors(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Iterator[
     assert made.end() == 0
 
 
-def assign(service: Service, name: str | None) -> None:
-    service.post("/models/global_capability/embedding", {"model_id": name})
-
-
 def filled(service: Service) -> bool | None:
     """Whether all that was given vectors, or was to be, has them."""
     found = [job for job in service.get("/jobs")["jobs"] if job["kind"] == "vectors"]
@@ -41,14 +37,14 @@ def best(service: Service, question: str) -> str:
 
 def test_vectors_are_made_once_there_is_a_model(vectors: Service) -> None:
     model = vectors.get("/models/capabilities")["capabilities"]["embedding"]["model_id"]
-    assign(vectors, None)
+    vectors.assign("embedding", None)
     vectors.indexed(*TEXTS.items())
     alone = vectors.post("/search", {"query": "hound"})
     assert alone["mode"] == "text"
     assert alone["results"] == []
     assert "embedding" in alone["notes"][0]
 
-    assign(vectors, model)
+    vectors.assign("embedding", model)
     eventually(lambda: filled(vectors))
     found = vectors.post("/search", {"query": "a dog making noise"})
     assert found["mode"] == "hybrid"

@@ -9,21 +9,29 @@ from playwright.sync_api import Browser, Page, expect
 from tests.desk.service import Service as Restarted
 from tests.fakes.hub import FakeHub
 from tests.judges.service import Service
+from tests.ports import lasting_port
 
 from .conftest import sized
 
 pytestmark = pytest.mark.timeout(600)
 DOCUMENTS = 5_000
 WEIGHTS = 4_000_000
+# As a page does that has just been loaded; it has been told when this returns.
+COMES_LATER = """
+() => new Promise((told) => {
+  const others = new BroadcastChannel("mlxd /events");
+  others.onmessage = ({ data }) => data.is === "lost" && told();
+  others.postMessage({ is: "new" });
+})
+"""
 
 
 def test_a_page_says_that_the_service_is_gone_and_goes_on_when_it_is_back(
     browser: Browser, tmp_path: Path
 ) -> None:
-    service = Restarted(tmp_path)
-    port = service.http.base_url.port
-    url = f"http://127.0.0.1:{port}"
-    with sized(browser, url, 1280, 860) as context:
+    port = lasting_port()
+    service = Restarted(tmp_path, "--port", str(port))
+    with sized(browser, f"http://127.0.0.1:{port}", 1280, 860) as context:
         page = context.new_page()
         page.goto("/#/live")
         card = page.get_by_label("pilot", exact=True)
@@ -37,13 +45,17 @@ def test_a_page_says_that_the_service_is_gone_and_goes_on_when_it_is_back(
         for one in (page, documents):
             expect(one.get_by_text("The connection to the service was lost")).to_be_visible()
         # What is asked for meanwhile says why it can't be had.
-        documents.get_by_label("Search the documents").last.fill("fox")
+        search = documents.get_by_role("region", name="Search the documents")
+        search.get_by_role("searchbox").fill("fox")
         documents.keyboard.press("Enter")
-        expect(documents.get_by_role("alert").first).to_contain_text("does not answer")
+        expect(search.get_by_role("alert")).to_contain_text("does not answer")
+        # Another page that hears of it later does not make this one ask again for what it shows.
+        proof.evaluate(COMES_LATER)
+        expect(documents.get_by_role("alert")).to_have_count(1)
+        expect(documents.get_by_text("No documents yet")).to_be_visible()
         # A page that was never opened is shown, or says that it can't be.
         proof.get_by_role("link", name="Proof").click()
         expect(proof.get_by_role("alert").first).to_be_visible()
-        service._arguments = ("--port", str(port))
         service.start()
         service.add(("fox.txt", b"The quick brown fox."))
         for one in (page, documents):

@@ -40,10 +40,9 @@ export async function share(path: string, signal: AbortSignal, reader: Reader): 
   others.onmessage = ({ data }: MessageEvent<Told>) => {
     if (data.is === "message") take(data.message);
     else if (data.is === "lost") lose();
-    else if (mine) {
-      last.forEach((message) => tell({ is: "message", message }));
-      if (gone) tell({ is: "lost" });
-    }
+    // What was known of a service that is gone would look to all the other tabs like its return.
+    else if (mine && gone) tell({ is: "lost" });
+    else if (mine) last.forEach((message) => tell({ is: "message", message }));
   };
   const read = async (while_: AbortSignal) => {
     mine = true;
