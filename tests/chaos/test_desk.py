@@ -21,7 +21,8 @@ async def met(here: World, state: str) -> list[psutil.Process]:
     async with asyncio.timeout(PATIENCE_S):
         while not (found := beneath(here.process.pid, "mlxd.desk")):  # noqa: ASYNC110 - from outside
             await asyncio.sleep(POLL_S)
-        (desk,) = found
+        # What it has just forked still has its command line.
+        desk = found[0]
         if state == "starting":
             while not _imports(desk):  # noqa: ASYNC110 - the same
                 await asyncio.sleep(POLL_S)

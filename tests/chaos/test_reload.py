@@ -1,6 +1,7 @@
 """Settings that are read again under load touch the models that they change, and no other."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from tests.supervisor.harness import fake, write_model
 
-from .world import World, opened
+from .world import World, held, opened
 
 WORDS = "".join(f"w{i} " for i in range(60))
 COMMAND = [sys.executable, "-m", "tests.chaos.gateway", json.dumps(fake("--rate", "40")), "serve"]
@@ -36,18 +37,21 @@ async def test_only_the_model_that_changed_is_touched(tmp_path: Path) -> None:
             for name in "abc"
             for stream in (True, False)
         ]
-        for name in "abc":
-            await here.until(name, lambda e: e["running"] == 2)
-        # Another model in the place of b.
-        write(a="", d="", c="")
-        assert await reload() == {
-            "changed": ["models"],
-            "restarted": [],
-            "started": ["d"],
-            "remotes": [],
-            "needs_restart_of_the_service": [],
-        }
-        await here.until("d", lambda e: e["state"] == "ready")
+        with contextlib.ExitStack() as held_up:
+            for name in "abc":
+                held_up.enter_context(held(here, name, "decoding"))
+            for name in "abc":
+                await here.until(name, lambda e: e["running"] == 2)
+            # Another model in the place of b.
+            write(a="", d="", c="")
+            assert await reload() == {
+                "changed": ["models"],
+                "restarted": [],
+                "started": ["d"],
+                "remotes": [],
+                "needs_restart_of_the_service": [],
+            }
+            await here.until("d", lambda e: e["state"] == "ready")
         assert [outcome.text for outcome in await asyncio.gather(*asked)] == [WORDS] * 6
         await here.until("b", lambda e: e["state"] == "stopped")
         # How long a model may be idle is no reason to load it again.

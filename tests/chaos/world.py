@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any
 
 import psutil
 from tests.fakes.engine import HELD
+from tests.ports import free_port
 from tests.processes import ORPHAN_S, PATIENCE_S, end, runs, soon_left, words
 from tests.supervisor.harness import ROOT, fake, write_model
 
@@ -26,12 +26,6 @@ POLL_S = 0.03
 WATCH_EVERY_S = 0.1
 # In the environment of all processes of a world: whose they are is known though they be orphans.
 MARK = "CHAOS_WORLD"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class World:

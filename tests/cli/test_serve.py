@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.ports import free_port
 from tests.processes import ORPHAN_S, PATIENCE_S, beneath, left, runs
 from tests.supervisor.harness import write_model
 
@@ -59,7 +60,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         thread.start()
         status = httpx2.get(f"{service.url}/status", timeout=60).json()
         while not status["engines"]["fake"]["running"]:
-            status = httpx2.get(f"{service.url}/status").json()
+            status = httpx2.get(f"{service.url}/status", timeout=PATIENCE_S).json()
         service.process.send_signal(signal.SIGINT)
         service.wait_for("once more")
         assert service.end() == 0
@@ -113,9 +114,7 @@ def test_a_taken_port_is_named_and_its_owner_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_second_address_serves_only_v1(tmp_path: Path) -> None:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     config = tmp_path / "mlxd.toml"
     config.write_text(f"[server]\nv1_port = {port}\n")
     with serving(tmp_path, arguments=("--config", str(config))) as service:
@@ -189,7 +188,7 @@ def test_status_tells_a_service_that_is_not_ready_from_one_that_is_at_rest(tmp_p
             assert shown.returncode == 1
         # The next request starts it, so a load balancer may send one.
         assert shown.returncode == 0
-        assert httpx2.get(f"{service.url}/ready").status_code == 200
+        assert httpx2.get(f"{service.url}/ready", timeout=PATIENCE_S).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ are replaced by free ones.
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import psutil
 import pytest
 from bench.models import SHAPES, write_model
 from tests.kept import share_compiled
+from tests.ports import free_port
 from tests.processes import end, runs
 
 from .markdown import Block, blocks
@@ -63,7 +63,7 @@ class Reader:
         for name, kind in MODELS.items():
             shutil.copytree(models / kind, home / "models" / name)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLXD_", "HF_"))}
-        self.ports = {port: str(_free()) for port in PORTS}
+        self.ports = {port: str(free_port()) for port in PORTS}
         self.environment = {
             **inherited,
             "HOME": str(home),
@@ -111,12 +111,6 @@ class Reader:
             if ours and runs(process):
                 found.append(process)
         return found
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

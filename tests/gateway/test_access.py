@@ -1,9 +1,9 @@
 """Who may ask, and from where."""
 
 import asyncio
-import socket
 
 import pytest
+from tests.ports import free_port
 
 from mlxd.settings import ServerSettings
 
@@ -89,9 +89,7 @@ async def test_a_token_is_needed_when_one_is_set() -> None:
 
 
 async def test_the_second_address_serves_v1_alone() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     async with serving(server=ServerSettings(v1_port=port), port=port) as gateway:
         assert (await ask(gateway, "host: localhost")).status == 200
         answer = await ask(gateway, "host: localhost", path="/status")

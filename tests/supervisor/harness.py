@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
+from tests.fakes.engine import HELD, HELD_AT
 from tests.processes import PATIENCE_S, beneath
 
 from mlxd import wire
@@ -21,6 +22,8 @@ from mlxd.supervisor.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[2]
 MAIN = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.fakes.engine import main; main()"
+# Of it, an engine that is held has made a third.
+LONG = "[[tokens 60]]"
 # Long enough for a heartbeat of 0.1 s on a machine that has other things to do.
 SHORT = Limits(starting=20.0, loading=2.0, warming=2.0, idle=2.0, step_floor=2.0, lost=2.0)
 
@@ -99,6 +102,29 @@ async def read(stream: Answer) -> str:
     await stream.aclose()
     assert finished == 1
     return "".join(parts)
+
+
+async def held(slot: Slot, count: int) -> list[Answer]:
+    """Answers that the engine does not go on with, until `release`, and the next one neither."""
+    (slot.entry.path / HELD).write_text("decoding")
+    streams = [slot.generate(request(LONG)) for _ in range(count)]
+    # The first one there holds the others, wherever they are.
+    await until(
+        lambda: (
+            slot.book.running == count and any(len(stream.tokens) == HELD_AT for stream in streams)
+        )
+    )
+    return streams
+
+
+def release(slot: Slot) -> None:
+    (slot.entry.path / HELD).unlink()
+
+
+def hurt(slot: Slot, number: int) -> None:
+    """Its engine, and never what has no number: 0 would be everybody here."""
+    assert slot.pid
+    os.kill(slot.pid, number)
 
 
 async def until(true: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.fakes.engine import HELD
 
 from mlxd import wire
 from mlxd.supervisor.contract import (
@@ -15,7 +16,7 @@ from mlxd.supervisor.contract import (
 )
 from mlxd.supervisor.policy import State
 
-from .harness import PATIENCE_S, read, request, supervised, until, words
+from .harness import PATIENCE_S, held, read, release, request, supervised, until, words
 
 
 async def test_the_first_request_starts_the_engine(tmp_path: Path) -> None:
@@ -94,12 +95,14 @@ async def test_closing_a_stream_cancels_it_in_the_engine(tmp_path: Path) -> None
 
 
 async def test_leaving_during_load_leaves_nothing(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--load-seconds", "1") as (_, slot):
+    async with supervised(tmp_path) as (_, slot):
+        (slot.entry.path / HELD).write_text("loading")
         stream = slot.generate(request("hello"))
         await until(lambda: slot.state is State.LOADING)
         assert stream.state.startswith("loading")
         await stream.aclose()
         assert slot.book.waiting == 0
+        release(slot)
         await until(lambda: slot.state is State.READY)
 
 
@@ -135,24 +138,24 @@ async def test_stopping_ends_what_waits_and_what_runs(tmp_path: Path) -> None:
 
 
 async def test_draining_lets_answers_end(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--rate", "100") as (service, slot):
-        stream = slot.generate(request("[[tokens 30]]"))
-        reading = asyncio.create_task(read(stream))
-        await until(lambda: stream.tokens)
-        await service.close(drain_s=PATIENCE_S)
-        assert await reading == words(30)
+    async with supervised(tmp_path) as (service, slot):
+        (stream,) = await held(slot, 1)
+        closing = asyncio.create_task(service.close(drain_s=PATIENCE_S))
+        await until(lambda: slot.state is State.DRAINING)
+        release(slot)
+        assert await read(stream) == words(60)
+        await closing
 
 
 async def test_a_request_during_draining_is_served_by_the_next_engine(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--rate", "50") as (_, slot):
-        running = slot.generate(request("[[tokens 20]]"))
-        reading = asyncio.create_task(read(running))
-        await until(lambda: running.tokens)
+    async with supervised(tmp_path) as (_, slot):
+        (running,) = await held(slot, 1)
         slot.stop("test", drain_s=PATIENCE_S)
         await until(lambda: slot.state is State.DRAINING)
         late = slot.generate(request("late but served"))
+        release(slot)
         assert await read(late) == "late but served"
-        assert await reading == words(20)
+        assert await read(running) == words(60)
         assert slot.restarts == 0
 
 

@@ -17,7 +17,7 @@ from mlxd.supervisor.policy import State
 from mlxd.supervisor.store import Assigned, Store
 from mlxd.supervisor.supervisor import Supervisor
 
-from .harness import engines, read, request, supervised, until, write_model
+from .harness import PATIENCE_S, engines, read, request, supervised, until, write_model
 from .test_room import several
 
 MODELS = st.sampled_from(["a", "b", "c", "d"])
@@ -194,7 +194,7 @@ async def test_pilot_confirms_all_that_it_can(tmp_path: Path) -> None:
     found = open_for(settings)
     assert set(found.assigned.values()) == {"pilot"}
     async with Supervisor(settings, found.catalogue, assigned=found.assigned) as service:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             for capability in found.assigned:
                 made = await service.confirm("pilot", capability)
                 assert made.confirmed, made.detail

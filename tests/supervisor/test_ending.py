@@ -2,49 +2,40 @@
 by the next engine, who is told that there is none, and that nothing is begun any more."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.fakes.engine import HELD, HELD_AT
 
 from mlxd import wire
 from mlxd.settings import ModelSettings, Settings
+from mlxd.supervisor import policy
 from mlxd.supervisor.book import Book
 from mlxd.supervisor.contract import EngineUnavailable, ServiceStopping
 from mlxd.supervisor.policy import State
-from mlxd.supervisor.requests import Answer, EmbedRequest
+from mlxd.supervisor.requests import EmbedRequest
 from mlxd.supervisor.slot import Slot
 from mlxd.supervisor.supervisor import Supervisor
 
-from .harness import engines, read, request, supervised, until, words
+from .harness import (
+    PATIENCE_S,
+    engines,
+    held,
+    hurt,
+    read,
+    release,
+    request,
+    supervised,
+    until,
+    words,
+)
 from .test_room import several
-
-LONG = "[[tokens 60]]"
 
 
 def starts(slot: Slot) -> int:
     return [one.state for one in slot.history].count(State.STARTING)
-
-
-async def held(slot: Slot, count: int) -> list[Answer]:
-    """Answers that the engine does not go on with, until `release`, and the next one neither."""
-    (slot.entry.path / HELD).write_text("decoding")
-    streams = [slot.generate(request(LONG)) for _ in range(count)]
-    # The first one there holds the others, wherever they are.
-    await until(
-        lambda: (
-            slot.book.running == count and any(len(stream.tokens) == HELD_AT for stream in streams)
-        )
-    )
-    return streams
-
-
-def release(slot: Slot) -> None:
-    (slot.entry.path / HELD).unlink()
 
 
 async def test_a_restart_that_answers_outlast_goes_on_with_them(tmp_path: Path) -> None:
@@ -119,20 +110,22 @@ async def test_an_engine_that_dies_while_it_restarts_takes_nothing_with_it(
         streams = await held(slot, 2)
         service.control("fake", "restart")
         await slot.until((State.DRAINING,))
-        os.kill(slot.pid or 0, number)
+        hurt(slot, number)
         await until(lambda: starts(slot) == 2)
         release(slot)
         assert await asyncio.gather(*map(read, streams)) == [words(60)] * 2
 
 
 async def test_an_engine_that_comes_back_for_what_is_owed_ends_as_its_predecessor_was_to(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # It is told how it ended, so it has the time to end by itself.
+    monkeypatch.setattr(policy, "STOP_BASE_S", PATIENCE_S)
     async with supervised(tmp_path) as (_, slot):
         streams = await held(slot, 2)
         slot.stop("code is assigned to another", 60.0)
         await slot.until((State.DRAINING,))
-        os.kill(slot.pid or 0, signal.SIGKILL)
+        hurt(slot, signal.SIGKILL)
         await until(lambda: starts(slot) == 2)
         release(slot)
         assert await asyncio.gather(*map(read, streams)) == [words(60)] * 2
@@ -180,7 +173,7 @@ async def test_an_engine_that_dies_while_the_service_ends_is_not_replaced(tmp_pa
         streams = await held(slot, 2)
         closing = asyncio.create_task(service.close())
         await until(lambda: slot.state is State.DRAINING)
-        os.kill(slot.pid or 0, signal.SIGKILL)
+        hurt(slot, signal.SIGKILL)
         for stream in streams:
             with pytest.raises(EngineUnavailable, match="the service is stopping"):
                 await read(stream)
@@ -252,7 +245,7 @@ async def test_who_waits_for_room_is_told_that_the_service_ends(
         service.begin()
         await until(lambda: a.state is State.READY)
         # It has been told to stop, and holds its memory for as long as it does not.
-        os.kill(a.pid or 0, signal.SIGSTOP)
+        hurt(a, signal.SIGSTOP)
         waiting = b.generate(request("to b"))
         assert b.awaited
         on = held_up(service, monkeypatch)
@@ -262,7 +255,7 @@ async def test_who_waits_for_room_is_told_that_the_service_ends(
         with pytest.raises(ServiceStopping):
             b.generate(request("too late"))
         assert len(b.book) == 1
-        os.kill(a.pid or 0, signal.SIGCONT)
+        hurt(a, signal.SIGCONT)
         on()
         with pytest.raises(EngineUnavailable, match="the service is stopping"):
             await read(waiting)

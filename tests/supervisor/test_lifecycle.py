@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
-import os
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,18 @@ from mlxd.supervisor.policy import State
 from mlxd.supervisor.pulse import Limits
 from mlxd.supervisor.supervisor import Supervisor
 
-from .harness import SHORT, engines, fake, read, request, supervised, until, words, write_model
+from .harness import (
+    SHORT,
+    engines,
+    fake,
+    hurt,
+    read,
+    request,
+    supervised,
+    until,
+    words,
+    write_model,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
@@ -30,7 +41,7 @@ async def test_an_engine_lost_while_stopping_is_gone(tmp_path: Path, number: int
         await until(lambda: slot.state is State.READY)
         slot.stop("test")
         await until(lambda: slot.state is State.STOPPING)
-        os.kill(slot.pid or 0, number)
+        hurt(slot, number)
         await until(lambda: slot.state is State.STOPPED)
         assert engines() == []
 
@@ -98,14 +109,17 @@ async def test_an_engine_without_a_heartbeat_while_loading_is_replaced(tmp_path:
 async def test_an_engine_that_loads_for_long_but_lives_is_left_alone(tmp_path: Path) -> None:
     async with supervised(tmp_path, "--never-ready", limits=SHORT) as (_, slot):
         slot.want("test")
-        await until(lambda: slot.progress and slot.progress.done > 1.5 * 1000 * 0.6)
+        await until(lambda: slot.state is State.LOADING)
+        # Longer than one that says nothing is left to.
+        longer = slot.machine.since + 1.25 * SHORT.loading
+        await until(lambda: time.monotonic() > longer)
         assert slot.restarts == 0
         slot.stop("test")
         await until(lambda: slot.state is State.STOPPED)
 
 
 async def test_stop_during_load_answers_those_who_wait(tmp_path: Path) -> None:
-    async with supervised(tmp_path, "--load-seconds", "5") as (_, slot):
+    async with supervised(tmp_path, "--never-ready") as (_, slot):
         stream = slot.generate(request("hello"))
         await until(lambda: slot.state is State.LOADING)
         slot.stop("asked to stop")

@@ -21,7 +21,18 @@ from mlxd.supervisor.policy import Gone, Machine, State
 from mlxd.supervisor.slot import Slot
 from mlxd.supervisor.supervisor import Supervisor
 
-from .harness import PATIENCE_S, SHORT, engines, fake, read, request, until, write_model
+from .harness import (
+    PATIENCE_S,
+    SHORT,
+    engines,
+    fake,
+    held,
+    read,
+    release,
+    request,
+    until,
+    write_model,
+)
 
 CLAIMS = st.lists(
     st.builds(
@@ -110,14 +121,14 @@ async def test_only_as_many_as_fit_are_started_and_others_by_their_first_request
 async def test_a_working_engine_is_not_evicted_and_the_numbers_are_told(tmp_path: Path) -> None:
     async with several(tmp_path, "a", "b", room_for=1) as (service, (a, b)):
         assert service.begin() == [a]
-        stream = a.generate(request("[[tokens 60]]"))
-        await until(lambda: a.book.running)
+        (stream,) = await held(a, 1)
         with pytest.raises(
             EngineUnavailable, match=r"b needs about 1.3 GB.*budget is 2.0 GB"
         ) as no:
             b.generate(request("to b"))
         assert no.value.retry_after > 0
         assert len(b.book) == 0
+        release(a)
         assert (await read(stream)).endswith("w59 ")
         assert await read(b.generate(request("to b"))) == "to b"
         assert a.state is State.STOPPED
