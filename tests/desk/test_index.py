@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mlxd.desk.documents.index import Index, Row, Vectors, index_vectors, open_table
+from mlxd.desk.documents.search import fused, portions
 
 ROWS, DIMENSION, QUESTIONS, NEAREST = 1_500, 96, 40, 10
 # Of the ten that are nearest.
@@ -28,6 +29,37 @@ def test_the_vector_index_finds_what_is_nearest(tmp_path: Path) -> None:
     for _ in range(QUESTIONS):
         question = vectors[dice.integers(ROWS)] + dice.standard_normal(DIMENSION) * 0.1
         nearest = np.argsort(-(vectors @ question))[:NEAREST]
-        found = {hit.id for hit in indexed.by_vector(question.tolist(), NEAREST, None)}
+        numbers = indexed.by_vector(question.tolist(), NEAREST, None)
+        found = {hit.id for hit in indexed.hits(numbers).values()}
         right += len(found & {str(i) for i in nearest})
     assert right / (QUESTIONS * NEAREST) >= LEAST_FOUND
+
+
+def test_rows_that_are_gone_or_were_moved_are_left_out(tmp_path: Path) -> None:
+    """So that a search that meets a change is made again, and never shows another row's text."""
+    index = Index(tmp_path, shared=False)
+    for name in ("old", "other"):
+        index.replace([name], [_row(name, number, "first") for number in range(3)])
+    found = index.by_words("first", 10, None)
+    assert {hit.id for hit in index.hits(found).values()} == {
+        f"{name}{number}first" for name in ("old", "other") for number in range(3)
+    }
+    index.replace(["old"], [_row("old", number, "second") for number in range(3)])
+    assert {hit.id for hit in index.hits(found).values()} == {f"other{i}first" for i in range(3)}
+    index.keep_up()
+    assert all(hit.id.startswith("other") for hit in index.hits(found).values())
+    moved = index.hits(index.by_words("first", 10, None))
+    assert {hit.id for hit in moved.values()} == {f"other{i}first" for i in range(3)}
+
+
+def _row(document: str, number: int, word: str) -> Row:
+    place = (document, f"{document}{word}", "window", "text", "text", 1.0)
+    return Row(f"{document}{number}{word}", *place, word, word)
+
+
+def test_of_equal_scores_none_is_read_without_the_others() -> None:
+    """Which of them is shown depends on what is in them, not on the number that a row has now."""
+    scores = fused([[7, 3, 9, 1], [8, 3, 2, 1]])
+    assert [sorted(rows) for rows in portions(scores, 1)] == [[3], [1], [7, 8], [2, 9]]
+    assert [sorted(rows) for rows in portions(scores, 3)] == [[1, 3, 7, 8], [2, 9]]
+    assert list(portions(fused([[], []]), 3)) == []

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,14 +69,10 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """`score`: of the words, or nearness of the vector; greater is better."""
-
     id: str
-    document: str
     parent: str
     why: str
     text: str
-    score: float
 
 
 class Vectors(msgspec.Struct):
@@ -219,26 +215,29 @@ class Index:
 
     # --- searching ---------------------------------------------------------------------------
 
-    def by_words(self, question: str, limit: int, where: str | None) -> list[Hit]:
+    # Both give the numbers of rows, best first: reading what is in a row takes longer than finding
+    # it, and most of what either finds is never shown.
+
+    def by_words(self, question: str, limit: int, where: str | None) -> list[int]:
         looked_for = asked(question)
         if not looked_for:
             return []
         query = self._table.search(_match(" ".join(looked_for)), query_type="fts")
-        if where:
-            query = query.where(where, prefilter=True)
-        found = query.select([*_SHOWN, "_score"]).limit(limit).to_arrow()
-        return list(_hits(found, found["_score"].to_pylist()))
+        return _numbers(query, "_score", limit, where)
 
-    def by_vector(self, vector: Sequence[float], limit: int, where: str | None) -> list[Hit]:
+    def by_vector(self, vector: Sequence[float], limit: int, where: str | None) -> list[int]:
         query = (
             self._table.search(list(vector), vector_column_name="vector", query_type="vector")
             .distance_type("cosine")
             .nprobes(PROBES)
         )
-        if where:
-            query = query.where(where, prefilter=True)
-        found = query.select([*_SHOWN, "_distance"]).limit(limit).to_arrow()
-        return list(_hits(found, [1 - one for one in found["_distance"].to_pylist()]))
+        return _numbers(query, "_distance", limit, where)
+
+    def hits(self, numbers: Sequence[int]) -> dict[int, Hit]:
+        """Rows that are gone, or were given another number by upkeep, are left out."""
+        found = self._table.take_row_ids(list(numbers)).select(_SHOWN).with_row_id().to_arrow()
+        columns = [found[name].to_pylist() for name in ("_rowid", *_SHOWN)]
+        return {number: Hit(*values) for number, *values in zip(*columns, strict=True)}
 
     def documents(self) -> set[str]:
         """All that have rows."""
@@ -259,7 +258,7 @@ class Index:
 
 # Of the vector index: how many of its parts are looked at, of eight thousand vectors each.
 PROBES = 24
-_SHOWN = ["id", "document", "parent", "why", "text"]
+_SHOWN = ["id", "parent", "why", "text"]
 
 
 def open_table(folder: Path, *, shared: bool) -> Any:
@@ -313,10 +312,11 @@ def _created(database: Any) -> Any:
     raise AssertionError
 
 
-def _hits(found: Any, scores: Sequence[float]) -> Iterator[Hit]:
-    columns = [found[name].to_pylist() for name in _SHOWN]
-    for values in zip(*columns, scores, strict=True):
-        yield Hit(*values)
+def _numbers(query: Any, score: str, limit: int, where: str | None) -> list[int]:
+    if where:
+        query = query.where(where, prefilter=True)
+    found = query.with_row_id(True).select(["_rowid", score]).limit(limit).to_arrow()
+    return list(found["_rowid"].to_pylist())
 
 
 def _among(column: str, values: Sequence[str]) -> str:

@@ -3,7 +3,7 @@ fusion), as scores of the two can't be compared."""
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,6 @@ from .vectors import Vectoriser
 from .words import asked, words
 
 # Of each ranking: at least so many, and several for each result, as passages of one parent are one.
-# Most of a search's time goes into fetching them.
 CANDIDATES = 50
 CANDIDATES_A_RESULT = 3
 # How much the first ranks count more than later ones; the usual constant.
@@ -74,7 +73,7 @@ class Search:
         results = await asyncio.to_thread(self._results, question, by_words, by_vector)
         return results, hybrid, note
 
-    async def _by_words(self, question: Question, where: str | bool) -> list[Hit]:
+    async def _by_words(self, question: Question, where: str | bool) -> list[int]:
         if where is False:
             return []
         most = _candidates(question)
@@ -84,38 +83,46 @@ class Search:
 
     async def _by_vector(
         self, question: Question, where: str | bool
-    ) -> tuple[list[Hit], bool, str | None]:
+    ) -> tuple[list[int], bool, str | None]:
         vector, note = await self._vectoriser.of_question(question.query)
         if vector is None or where is False:
             return [], vector is not None, note
         most = _candidates(question)
-        hits = await asyncio.to_thread(self._index.by_vector, vector, most, _condition(where))
-        return hits, True, note
+        rows = await asyncio.to_thread(self._index.by_vector, vector, most, _condition(where))
+        return rows, True, note
 
     def _results(
-        self, question: Question, by_words: Sequence[Hit], by_vector: Sequence[Hit]
+        self, question: Question, by_words: Sequence[int], by_vector: Sequence[int]
     ) -> list[dict[str, Any]] | None:
-        ranked = fused([by_words, by_vector])
-        best: dict[str, tuple[float, Hit]] = {}
-        for score, hit in ranked:
-            best.setdefault(hit.parent, (score, hit))
-        chosen = list(best.values())[: question.limit]
-        shown = self._shown([hit for _, hit in chosen])
-        if shown is None:
+        chosen = self._best(fused([by_words, by_vector]), question.limit)
+        shown = None if chosen is None else self._shown([hit for _, _, hit in chosen])
+        if chosen is None or shown is None:
             return None
-        in_words, in_vectors = {hit.id for hit in by_words}, {hit.id for hit in by_vector}
-        matched = (("words", in_words), ("vector", in_vectors))
+        matched = (("words", set(by_words)), ("vector", set(by_vector)))
         looked_for = set(asked(question.query))
         return [
             {
                 **shown[hit.parent],
                 **snippet(hit.text, looked_for),
                 "why": hit.why,
-                "matched": [name for name, ids in matched if hit.id in ids],
+                "matched": [name for name, rows in matched if row in rows],
                 "score": round(score, 6),
             }
-            for score, hit in chosen
+            for score, row, hit in chosen
         ]
+
+    def _best(self, scores: Mapping[int, float], limit: int) -> list[tuple[float, int, Hit]] | None:
+        """As many parents, each by its best child. No more rows are read than that takes."""
+        best: dict[str, tuple[float, int, Hit]] = {}
+        for rows in portions(scores, limit):
+            hits = self._index.hits(rows)
+            if len(hits) < len(rows):
+                return None
+            for row in sorted(rows, key=lambda one: (-scores[one], hits[one].id)):
+                best.setdefault(hits[row].parent, (scores[row], row, hits[row]))
+            if len(best) >= limit:
+                break
+        return list(best.values())[:limit]
 
     def _where(self, question: Question) -> str | bool:
         """The condition on rows; True without one, False when nothing can match."""
@@ -210,17 +217,26 @@ def tags_of(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, list[
     return found
 
 
-def fused(rankings: Sequence[Sequence[Hit]]) -> list[tuple[float, Hit]]:
-    """Best first. What stands in one ranking alone counts as if it were behind the end of the
-    other."""
-    scores: dict[str, float] = {}
-    hits: dict[str, Hit] = {}
+def fused(rankings: Sequence[Sequence[int]]) -> dict[int, float]:
+    """What stands in one ranking alone counts as if it were behind the end of the other."""
+    scores: dict[int, float] = {}
     for ranking in rankings:
-        for rank, hit in enumerate(ranking, 1):
-            scores[hit.id] = scores.get(hit.id, 0.0) + 1 / (RRF + rank)
-            hits[hit.id] = hit
-    order = sorted(scores, key=lambda one: (-scores[one], one))
-    return [(scores[one], hits[one]) for one in order]
+        for rank, row in enumerate(ranking, 1):
+            scores[row] = scores.get(row, 0.0) + 1 / (RRF + rank)
+    return scores
+
+
+def portions(scores: Mapping[int, float], least: int) -> Iterator[list[int]]:
+    """Best first, at least so many at a time, and those of the same score together: among them the
+    order is not that of their numbers, which upkeep changes."""
+    order = sorted(scores, key=lambda one: -scores[one])
+    start = 0
+    while start < len(order):
+        end = min(start + least, len(order))
+        while end < len(order) and scores[order[end]] == scores[order[end - 1]]:
+            end += 1
+        yield order[start:end]
+        start = end
 
 
 def snippet(text: str, looked_for: set[str]) -> dict[str, Any]:
