@@ -1,7 +1,8 @@
 // The npm client as an application uses it, for the tests: reads turns as JSON lines, holds one
 // conversation, and prints what the client holds after each.
 //   node talk.mjs URL < turns.jsonl
-// A turn: {"text": …, "files"?: […], "body"?: {…}, "regenerate"?: true, "stopAfter"?: characters}
+// A turn: {"text": …, "files"?: […], "body"?: {…}, "regenerate"?: true | message, "stopAfter"?: characters}
+// or {"load": true}, for what is kept of the conversation.
 
 import { createInterface } from "node:readline";
 import { Chat } from "@ai-sdk/react";
@@ -12,8 +13,13 @@ const chat = new Chat({ id, transport: new DefaultChatTransport({ api: `${url}/c
 
 for await (const line of createInterface({ input: process.stdin })) {
   const turn = JSON.parse(line);
+  if (turn.load) {
+    chat.messages = (await (await fetch(`${url}/sessions/${id}`)).json()).messages;
+    tell();
+    continue;
+  }
   const told = turn.regenerate
-    ? chat.regenerate({ body: turn.body })
+    ? chat.regenerate({ body: turn.body, ...(turn.regenerate === true ? {} : { messageId: turn.regenerate }) })
     : chat.sendMessage({ text: turn.text, files: turn.files }, { body: turn.body });
   if (turn.stopAfter !== undefined) {
     const unsubscribe = chat["~registerMessagesCallback"](() => {
@@ -24,6 +30,10 @@ for await (const line of createInterface({ input: process.stdin })) {
     });
   }
   await told;
+  tell();
+}
+
+function tell() {
   console.log(JSON.stringify({ status: chat.status, error: chat.error?.message, messages: chat.messages }));
 }
 

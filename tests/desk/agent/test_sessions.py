@@ -96,3 +96,51 @@ async def test_what_was_deleted_during_an_answer_stays_deleted(tmp_path):
         assert await sessions.delete("s")
         await sessions.answered("s", "m1", message("a1", "1", "assistant"))
         assert await sessions.get("s") is None
+
+
+def ids(session):
+    return [one["id"] for one in session.messages]
+
+
+async def test_what_another_client_said_meanwhile_stays(tmp_path):
+    first, answer = message("m1", "one"), message("a1", "1", "assistant")
+    left, right = message("m2", "left"), message("n2", "right")
+    async with opened(tmp_path) as sessions:
+        await sessions.continued("s", [first])
+        await sessions.answered("s", "m1", answer)
+        await sessions.continued("s", [first, answer, left])
+        # The second has not seen what the first said, and answers come in any order.
+        assert await sessions.continued("s", [first, answer, right]) == [first, answer, right]
+        await sessions.answered("s", "n2", message("b2", "to the right", "assistant"))
+        await sessions.answered("s", "m2", message("a2", "to the left", "assistant"))
+        assert ids(await sessions.get("s")) == ["m1", "a1", "m2", "a2", "n2", "b2"]
+        # And the first goes on.
+        sent = [first, answer, left, message("a2", "to the left", "assistant"), message("m3", "on")]
+        assert await sessions.continued("s", sent) == sent
+        assert ids(await sessions.get("s")) == ["m1", "a1", "m2", "a2", "n2", "b2", "m3"]
+
+
+async def test_what_asking_again_cuts_off_is_kept_as_a_branch_with_its_answer(tmp_path):
+    first, answer = message("m1", "one"), message("a1", "1", "assistant")
+    async with opened(tmp_path) as sessions:
+        await sessions.continued("s", [first])
+        await sessions.answered("s", "m1", answer)
+        await sessions.continued("s", [first, answer, message("m2", "two")])
+        await sessions.continued("s", [first])
+        await sessions.answered("s", "m1", message("b1", "uno", "assistant"))
+        await sessions.answered("s", "m2", message("a2", "2", "assistant"))
+        assert ids(await sessions.get("s")) == ["m1", "b1"]
+        (branch,) = [one for one in await sessions.find() if one.branched_from == "s"]
+        assert ids(await sessions.get(branch.id)) == ["m1", "a1", "m2", "a2"]
+        # Who holds the earlier answer, and goes on with it, does not bring it back.
+        await sessions.continued("s", [first, answer, message("m3", "three")])
+        assert ids(await sessions.get("s")) == ["m1", "b1", "m3"]
+
+
+async def test_what_was_asked_otherwise_is_kept_as_a_branch(tmp_path):
+    async with opened(tmp_path) as sessions:
+        await sessions.continued("s", [message("m1", "one")])
+        await sessions.continued("s", [message("m1", "another one")])
+        (branch,) = [one for one in await sessions.find() if one.branched_from == "s"]
+        assert (await sessions.get(branch.id)).messages == [message("m1", "one")]
+        assert (await sessions.get("s")).messages == [message("m1", "another one")]

@@ -12,12 +12,15 @@ Chunk = dict[str, Any]
 _NUMBERS = itertools.count()
 # Longer than any test waits for it.
 ENDLESS_WORDS = 200_000
+WAITS_S = 120.0
 
 
 class Upstream:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.streaming = 0
+        # What `far-waits` waits for in the middle of its answer.
+        self.go_on = threading.Event()
         handler = type("Handler", (_Handler,), {"upstream": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -118,6 +121,10 @@ def _kills(body: dict[str, Any]) -> Iterator[Chunk]:
         yield from text("It is gone.")
 
 
+def _waits(body: dict[str, Any]) -> Iterator[Chunk]:
+    yield from text("It was long ", "until ", "it came.")
+
+
 def _endless(body: dict[str, Any]) -> Iterator[Chunk]:
     for n in range(ENDLESS_WORDS):
         yield {"content": f"{n} "}
@@ -133,6 +140,7 @@ MODELS: dict[str, Callable[[dict[str, Any]], Iterator[Chunk]]] = {
     "foreign": _foreign,
     "kills": _kills,
     "endless": _endless,
+    "waits": _waits,
     "fails": _says,
     "breaks": _says,
     "too-long": _says,
@@ -181,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
         for n, delta in enumerate(MODELS[model](body)):
             called = called or "tool_calls" in delta
             self._say(model, delta)
+            if model == "waits" and n == 0:
+                self.upstream.go_on.wait(WAITS_S)
             if model == "breaks" and n == 1:
                 return
         self._say(model, {}, "tool_calls" if called else "stop")

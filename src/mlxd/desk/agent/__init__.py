@@ -47,9 +47,8 @@ class Agent:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        made = self._turning
-        if made is not None and made.done() and made.exception() is None:
-            await made.result().aclose()
+        if (turning := self._made()) is not None:
+            await turning.aclose()
         await self._sessions.__aexit__()
 
     def routes(self) -> list[Route]:
@@ -75,6 +74,10 @@ class Agent:
             self._turning = made = loop.create_future()
             threading.Thread(target=self._prepare, args=(loop, made), daemon=True).start()
         return self._turning
+
+    def _made(self) -> "Turning | None":
+        made = self._turning
+        return made.result() if made and made.done() and made.exception() is None else None
 
     def _prepare(self, loop: asyncio.AbstractEventLoop, made: "asyncio.Future[Turning]") -> None:
         try:
@@ -109,6 +112,8 @@ class Agent:
         id = request.path_params["id"]
         if not await self._sessions.delete(id):
             raise _unknown(id)
+        if (turning := self._made()) is not None:
+            turning.deleted(id)
         return answer({"id": id, "deleted": True})
 
     async def branch(self, request: Request) -> Response:

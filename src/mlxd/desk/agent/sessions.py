@@ -119,8 +119,12 @@ class Sessions:
         return await self._do(work)
 
     async def continued(self, id: str, messages: Sequence[Message]) -> list[Message]:
-        """Take in what a client sends: the whole conversation, or only what is new of it. What it
-        sends stands from its first message on; what was kept before that stays."""
+        """Take in what a client sends: the whole conversation, or only what is new of it; and give
+        the conversation as that client sees it.
+
+        Two clients may each hold a part of it, so what is new is added and takes nothing away. A
+        last message that is known is asked again: the answer behind it goes, and where more would
+        go than that, the conversation as it was is kept as a branch."""
 
         def work(db: sqlite3.Connection) -> list[Message]:
             kept = _read(db, id)
@@ -132,7 +136,17 @@ class Sessions:
             ids = [one.get("id") for one in before]
             first = messages[0].get("id") if messages else None
             start = ids.index(first) if first in ids else len(before)
-            _replace(db, id, start, messages)
+            if messages and messages[-1].get("id") in ids:
+                place = ids.index(messages[-1].get("id"))
+                if _more_than_an_answer(before, place, messages[-1]):
+                    old = Session(_new_id(), kept.title, now, now, id, before)
+                    _insert(db, old, named=False)
+                    _replace(db, old.id, 0, before)
+                after = _merged(before[:place], messages)
+            else:
+                after = _merged(before, messages)
+            same = _same(before, after)
+            _replace(db, id, same, after[same:])
             if not before:
                 sql = "UPDATE sessions SET title = ? WHERE id = ? AND named = 0"
                 db.execute(sql, (_title(messages), id))
@@ -140,25 +154,77 @@ class Sessions:
 
         return await self._do(work)
 
-    async def answered(self, id: str, after: str | None, answer: Message) -> None:
-        """Keep an answer behind the message that it answers, whole or as far as it came, in place
-        of an earlier one. What else was said meanwhile stays; what was deleted stays deleted."""
+    async def answered(self, id: str, question: str | None, answer: Message) -> None:
+        """Keep an answer behind its question, whole or as far as it came, in place of an earlier
+        one. What else was said meanwhile stays; what was deleted stays deleted; a question that
+        was put into a branch meanwhile has its answer there."""
 
         def work(db: sqlite3.Connection) -> None:
-            found = _read(db, id)
-            if found is None:
+            if _answered(db, id, question, answer):
                 return
-            messages = found.messages or []
-            ids = [one.get("id") for one in messages]
-            if after not in ids:
-                return
-            start = ids.index(after) + 1
-            rest = messages[start:]
-            if rest and rest[0].get("role") == "assistant":
-                rest = rest[1:]
-            _replace(db, id, start, [answer, *rest])
+            sql = """SELECT sessions.id FROM sessions JOIN messages ON session = sessions.id
+                     WHERE branched_from = ? AND messages.id = ? ORDER BY created DESC LIMIT 1"""
+            gone = db.execute("SELECT 1 FROM sessions WHERE id = ?", (id,)).fetchone() is None
+            branch = None if gone else db.execute(sql, (id, question)).fetchone()
+            if branch is not None:
+                _answered(db, branch[0], question, answer)
 
         await self._do(work)
+
+
+def _more_than_an_answer(kept: list[Message], place: int, asked: Message) -> bool:
+    """Whether asking this again would take away what somebody said."""
+    changed = words(kept[place]) != words(asked)
+    return changed or any(one.get("role") == "user" for one in kept[place + 1 :])
+
+
+def _merged(kept: list[Message], sent: Sequence[Message]) -> list[Message]:
+    """What was kept, and what of `sent` is new: the last at the end, the rest where it was said.
+    What both have is as it was sent: of an answer that was stopped, a client may hold less."""
+    kept = list(kept)
+    places = {one.get("id"): n for n, one in enumerate(kept)}
+    behind: dict[int, list[Message]] = {}
+    at = len(kept) - 1
+    for one in sent[:-1]:
+        if one.get("id") in places:
+            at = places[one.get("id")]
+            kept[at] = one
+        elif not (
+            _is_answer(one) and at not in behind and any(map(_is_answer, kept[at + 1 : at + 2]))
+        ):
+            behind.setdefault(at, []).append(one)
+        # Else this answer was made again elsewhere, and is not wanted any more.
+    made = behind.get(-1, [])
+    for n, one in enumerate(kept):
+        made += [one, *behind.get(n, ())]
+    return [*made, *sent[-1:]]
+
+
+def _is_answer(message: Message) -> bool:
+    return message.get("role") == "assistant"
+
+
+def _ids(messages: Sequence[Message]) -> list[Any]:
+    return [one.get("id") for one in messages]
+
+
+def _same(a: list[Message], b: list[Message]) -> int:
+    """How many of their first messages are the same."""
+    pairs = zip(a, b, strict=False)
+    return next((n for n, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
+
+
+def _answered(db: sqlite3.Connection, id: str, question: str | None, answer: Message) -> bool:
+    found = _read(db, id)
+    messages = (found.messages if found else None) or []
+    if question not in _ids(messages):
+        return False
+    start = _ids(messages).index(question) + 1
+    rest = messages[start:]
+    if rest and _is_answer(rest[0]):
+        rest = rest[1:]
+    _replace(db, id, start, [answer, *rest])
+    return True
 
 
 def _new_id() -> str:

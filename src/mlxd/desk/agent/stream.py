@@ -27,6 +27,7 @@ from pydantic_ai.ui.vercel_ai.response_types import (
 )
 
 from .building import Answer
+from .going import Turn
 from .turn import Lacking
 
 log = logging.getLogger(__name__)
@@ -50,11 +51,12 @@ async def stream(
     events: AsyncIterator[Any],
     answer: Answer,
     keep: Callable[[Answer], Awaitable[None]],
+    turn: Turn,
 ) -> AsyncIterator[str]:
     """Lines to send. The answer is kept before the end mark goes out, so that who sees the end
     finds it, and also when the client leaves in the middle."""
     kept = False
-    plain = _Plainly(events)
+    plain = _Plainly(events, turn)
     try:
         async for chunk in adapter.transform_stream(plain.events()):
             if isinstance(chunk, MessageMetadataChunk):
@@ -95,8 +97,9 @@ def _in_words(text: str) -> str:
 class _Plainly:
     """The same events; a fault in words that can be shown. `cost`: what a whole answer took."""
 
-    def __init__(self, events: AsyncIterator[Any]) -> None:
+    def __init__(self, events: AsyncIterator[Any], turn: Turn) -> None:
         self._events = events
+        self._turn = turn
         self.cost: dict[str, Any] = {}
 
     async def events(self) -> AsyncIterator[Any]:
@@ -109,7 +112,9 @@ class _Plainly:
         except RunTimedOut as error:
             # A client would take the end of a run for a stop of its own.
             raise Told(_explained(error)) from error
-        except RunCancelled:
+        except RunCancelled as error:
+            if self._turn.ended:
+                raise Told(self._turn.ended) from error
             raise
         except Exception as error:  # whatever it is, the client gets one valid error part
             if not isinstance(error, ModelHTTPError | Lacking | UsageLimitExceeded):

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import msgspec
 from openai import AsyncOpenAI
-from pydantic_ai import Agent, ModelHTTPError, UsageLimits
+from pydantic_ai import Agent, CancellationToken, ModelHTTPError, UsageLimits
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings
 from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -86,7 +86,12 @@ class Turns:
         await self._openai.close()
 
     async def events(
-        self, messages: Sequence[ModelMessage], wanted: str, sampling: Sampling, more: Toolsets
+        self,
+        messages: Sequence[ModelMessage],
+        wanted: str,
+        sampling: Sampling,
+        more: Toolsets,
+        token: CancellationToken,
     ) -> AsyncIterator[Any]:
         """PydanticAI's own events. A prompt that is longer than was thought is cut again, as long
         as nothing has been said."""
@@ -96,7 +101,7 @@ class Turns:
             fitting = history.newest(messages, budget)
             said = False
             try:
-                async for event in self._run(fitting, chosen, sampling, more):
+                async for event in self._run(fitting, chosen, sampling, more, token):
                     said = True
                     yield event
             except ModelHTTPError as error:
@@ -140,7 +145,12 @@ class Turns:
         return max(SMALLEST_HISTORY, free)
 
     async def _run(
-        self, messages: list[ModelMessage], chosen: Chosen, sampling: Sampling, more: Toolsets
+        self,
+        messages: list[ModelMessage],
+        chosen: Chosen,
+        sampling: Sampling,
+        more: Toolsets,
+        token: CancellationToken,
     ) -> AsyncIterator[Any]:
         settings = self._settings
         given = {k: v for k, v in msgspec.structs.asdict(sampling).items() if v is not None}
@@ -154,6 +164,7 @@ class Turns:
             ),
             toolsets=[tools.toolset, *more] if chosen.tools else [],
             timeout=settings.seconds,
+            cancellation_token=token,
         ) as events:
             async for event in events:
                 yield event

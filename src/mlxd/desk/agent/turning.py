@@ -18,6 +18,7 @@ from mlxd.settings import AgentSettings
 
 from .building import Answer
 from .foreign import ForeignTools
+from .going import Going
 from .sessions import Sessions
 from .stream import HEADERS, SDK_VERSION, stream
 from .turn import Sampling, Turns
@@ -28,12 +29,17 @@ class Turning:
         self, gateway: str, token: str | None, settings: AgentSettings, sessions: Sessions
     ) -> None:
         self._sessions = sessions
+        self._going = Going()
         self._turns = Turns(gateway, token, settings)
         self._foreign = ForeignTools(settings.mcp_config)
 
     async def aclose(self) -> None:
         await self._foreign.aclose()
         await self._turns.aclose()
+
+    def deleted(self, session: str) -> None:
+        """Nobody waits for what it would still be answered."""
+        self._going.deleted(session)
 
     async def answer(self, request: Request) -> Response:
         body = await request.body()
@@ -47,6 +53,8 @@ class Turning:
             raise Refused(400, "messages is empty.", param="messages", code="invalid_value")
         sent = raw["messages"]
         _readable(given.messages)
+        question = sent[-1].get("id")
+        turn = self._going.begin(given.id, question)
         whole = await self._sessions.continued(given.id, sent)
         made = Answer(f"msg-{uuid.uuid4().hex}")
         adapter = VercelAIAdapter(
@@ -59,18 +67,18 @@ class Turning:
         messages = adapter.sanitize_messages(VercelAIAdapter.load_messages(taken.messages))
 
         async def keep(answer: Answer) -> None:
-            if answer.parts or answer.metadata:
+            if (answer.parts or answer.metadata) and not turn.ended:
                 # A client that leaves cancels its stream, but not what is written down of it.
-                last = sent[-1].get("id")
-                await asyncio.shield(self._sessions.answered(given.id, last, answer.message()))
+                kept = self._sessions.answered(given.id, question, answer.message())
+                await asyncio.shield(kept)
 
         async def events() -> AsyncIterator[Any]:
             async with AsyncExitStack() as stack:
                 more = await self._foreign.join(stack)
-                async for event in self._turns.events(messages, wanted, sampling, more):
+                async for event in self._turns.events(messages, wanted, sampling, more, turn.token):
                     yield event
 
-        lines = stream(adapter, events(), made, keep)
+        lines = stream(adapter, events(), made, keep, turn)
         return StreamingResponse(lines, headers=HEADERS)
 
 
