@@ -39,7 +39,8 @@ function askForToken(): void {
 /** `fetch` with the token; an answer that is no success is thrown as a Fault with its own words. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
-  if (token.get()) headers.set("authorization", `Bearer ${token.get()}`);
+  const used = token.get();
+  if (used) headers.set("authorization", `Bearer ${used}`);
   let answer: Response;
   try {
     answer = await fetch(path, { ...init, headers });
@@ -47,7 +48,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Fault("unreachable", 0, "unreachable");
   }
-  if (answer.status === 401) askForToken();
+  // Refused with another one than it has now: that one is still to be tried.
+  if (answer.status === 401 && used === token.get()) askForToken();
   if (!answer.ok) throw await faultOf(answer);
   return answer;
 }
