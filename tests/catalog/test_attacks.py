@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from tests.fakes.hub import COMMIT, running
+from tests.processes import PATIENCE_S
 
 from mlxd.catalog import Catalogue
 from mlxd.catalog.pull import record, remote
 
-from .test_pull import NAME, PATIENCE_S, FakeHub, Puller, home, hub, pulled, small, weights
+from .test_pull import NAME, FakeHub, Puller, home, hub, pulled, small, weights
 
 __all__ = ["home", "hub"]
 
@@ -291,7 +292,7 @@ def test_a_disk_that_becomes_full_in_the_middle(hub: FakeHub, home: Path, tmp_pa
         pytest.skip("this machine lets nobody mount anything")
     try:
         hub.add(NAME, small(tmp_path, 4_000_000))
-        hub.switches.rate = 1_000_000
+        hub.switches.stays_at = 1_000_000
         puller = Puller(hub, HF_HOME=str(disk / "hf"))
         puller.until(lambda event: event["done"] > 300_000)
         with (disk / "others").open("wb", buffering=0) as file:
@@ -300,12 +301,12 @@ def test_a_disk_that_becomes_full_in_the_middle(hub: FakeHub, home: Path, tmp_pa
                     file.write(bytes(1_000_000))
             except OSError:
                 pass
+        hub.switches.stays_at = None
         last = puller.ended()
         assert last["state"] == "failed"
         assert last["error"]["code"] == "disk_full"
         assert "make room" in last["error"]["message"].lower()
         (disk / "others").unlink()
-        hub.switches.rate = None
         assert Puller(hub, HF_HOME=str(disk / "hf")).ended()["state"] == "done"
         assert hub.fetched("model.safetensors")[-1].range
     finally:
@@ -353,7 +354,7 @@ def test_what_has_come_is_written_down_when_it_is_stopped(
 ) -> None:
     """Else it would be taken for somebody else's, and `rm` would leave it."""
     hub.add(NAME, small(tmp_path, 2_000_000))
-    hub.switches.rate = 300_000
+    hub.switches.stays_at = 1_000_000
     puller = Puller(hub)
     puller.until(lambda event: event["done"] > 200_000)
     puller.process.terminate()

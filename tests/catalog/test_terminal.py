@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.hub import FakeHub, running
-from tests.processes import beneath
+from tests.processes import PATIENCE_S, beneath
 from tests.terminal import Terminal
 
 from mlxd.catalog.catalogue import pilot_path
 
-from .test_pull import NAME, PATIENCE_S, small
+from .test_pull import NAME, small
 
 MLXD = (sys.executable, "-m", "mlxd")
 
@@ -61,10 +61,15 @@ def test_a_download_has_a_bar_that_ends_with_it(
     hub: FakeHub, environment: dict[str, str], tmp_path: Path
 ) -> None:
     hub.add(NAME, small(tmp_path, 2_000_000))
-    hub.switches.rate = 500_000
+    # One step of the bar after the other, each once the one before it was seen.
+    hub.switches.stays_at = 500_000
     terminal = Terminal([*MLXD, "models", "pull", NAME], environment)
+    terminal.until("25 %")
+    hub.switches.rate, hub.switches.stays_at = 500_000, 1_500_000
     terminal.until("MB/s")
     terminal.until("left")
+    terminal.until("75 %")
+    hub.switches.stays_at = None
     assert terminal.ended() == 0
     shown = [int(one) for one in re.findall(r"(\d+) %", terminal.whole)]
     assert shown == sorted(shown)
@@ -76,7 +81,7 @@ def test_ctrl_c_stops_a_download_and_says_how_to_go_on(
     hub: FakeHub, environment: dict[str, str], tmp_path: Path
 ) -> None:
     hub.add(NAME, small(tmp_path, 2_000_000))
-    hub.switches.rate = 300_000
+    hub.switches.rate, hub.switches.stays_at = 300_000, 1_500_000
     terminal = Terminal([*MLXD, "models", "pull", NAME], environment)
     terminal.until("MB/s")
     terminal.type("\x03")
@@ -88,7 +93,7 @@ def test_a_download_that_was_killed_says_by_what_and_is_listed(
     hub: FakeHub, environment: dict[str, str], tmp_path: Path
 ) -> None:
     hub.add(NAME, small(tmp_path, 2_000_000))
-    hub.switches.rate = 300_000
+    hub.switches.stays_at = 1_000_000
     process = subprocess.Popen(
         [*MLXD, "models", "pull", NAME],
         env=environment,
@@ -113,7 +118,7 @@ def test_a_download_that_was_killed_says_by_what_and_is_listed(
     assert "Traceback" not in told
     listed = mlxd(environment, "models", "ls").stdout
     assert re.search(rf"{NAME} .*its download has not ended, \d\.\d MB are here", listed), listed
-    hub.switches.rate = None
+    hub.switches.stays_at = None
     assert mlxd(environment, "models", "pull", NAME).returncode == 0
     assert hub.fetched("model.safetensors")[-1].range
 

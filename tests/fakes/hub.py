@@ -20,6 +20,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = (".safetensors", ".model", ".bin", ".gguf")
 WEIGHTS = ".safetensors"
 PORTION = 4096
+DRIP_S = 0.1
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Switches:
 
     # Bytes a second of each file.
     rate: float | None = None
+    # From here on weights only drip, until this is None again.
+    stays_at: int | None = None
     # The connection ends after so many bytes of weights, so many times.
     cut_after: int = 0
     cuts: int = 0
@@ -306,20 +309,23 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self._head(status, len(content) - start, headers)
         if self.command == "GET":
-            self._body(content[start:], large)
+            self._body(content, start, large)
 
-    def _body(self, content: bytes, large: bool) -> None:
+    def _body(self, content: bytes, begin: int, large: bool) -> None:
         switches = self._hub.switches
         cut = None
         with self._hub.lock:
             if large and switches.cuts:
                 switches.cuts -= 1
                 cut = switches.cut_after
-        for start in range(0, len(content), PORTION):
-            portion = content[start : start + PORTION]
-            if cut is not None and start + len(portion) > cut:
-                self.wfile.write(portion[: cut - start])
-                self._now.sent += cut - start
+        at = begin
+        while at < len(content):
+            held = large and switches.stays_at is not None and at >= switches.stays_at
+            # One that is held drips, or it would be taken for dead.
+            portion = content[at : at + (1 if held else PORTION)]
+            if cut is not None and at - begin + len(portion) > cut:
+                self.wfile.write(portion[: cut - (at - begin)])
+                self._now.sent += cut - (at - begin)
                 self.wfile.flush()
                 self.close_connection = True
                 self.connection.close()
@@ -328,8 +334,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(portion)
             except OSError:
                 return
+            at += len(portion)
             self._now.sent += len(portion)
-            if switches.rate:
+            if held:
+                time.sleep(DRIP_S)
+            elif switches.rate:
                 time.sleep(len(portion) / switches.rate)
 
     def _endless(self) -> None:

@@ -50,6 +50,10 @@ def _events(text: str) -> list[dict[str, Any]]:
     return [json.loads(frame) for frame in frames[:-1]]
 
 
+def _done(line: str) -> int:
+    return int(json.loads(line.removeprefix("data: "))["done"])
+
+
 def _chat(service: Service, model: str = NAME) -> httpx2.Response:
     body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
     return httpx2.post(f"{service.url}/v1/chat/completions", json=body, timeout=60)
@@ -73,7 +77,7 @@ def test_from_a_404_over_a_download_to_an_answer(hub: FakeHub, tmp_path: Path) -
 
 
 def test_two_who_ask_follow_one_download_and_one_can_end_it(hub: FakeHub, tmp_path: Path) -> None:
-    hub.switches.rate = 100_000
+    hub.switches.stays_at = 200_000
     with serving(tmp_path) as service:
         service.wait_for("fake is ready")
         first = _begin(service)
@@ -82,7 +86,8 @@ def test_two_who_ask_follow_one_download_and_one_can_end_it(hub: FakeHub, tmp_pa
         address = f"{service.url}/models/pull/{NAME}"
         with httpx2.stream("GET", address, headers=accept, timeout=60) as follower:
             lines = follower.iter_lines()
-            next(line for line in lines if '"downloading"' in line)
+            # Enough for the next one to have something to go on from.
+            next(line for line in lines if '"downloading"' in line and _done(line) > 100_000)
             second = _begin(service).json()
             assert second["state"] == "downloading"
             waiting = _chat(service)
@@ -93,7 +98,7 @@ def test_two_who_ask_follow_one_download_and_one_can_end_it(hub: FakeHub, tmp_pa
             assert ended["state"] == "cancelled"
             rest = list(lines)
         assert any('"cancelled"' in line for line in rest)
-        hub.switches.rate = None
+        hub.switches.stays_at = None
         assert _events(_begin(service, stream=True).text)[-1]["state"] == "done"
         assert len(hub.fetched("model.safetensors")) == 2
         assert hub.fetched("model.safetensors")[1].range
@@ -117,7 +122,7 @@ def test_a_failed_download_says_why(hub: FakeHub, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kill", [False, True])
 def test_no_download_outlives_the_service(hub: FakeHub, tmp_path: Path, kill: bool) -> None:
-    hub.switches.rate = 50_000
+    hub.switches.stays_at = 100_000
     with serving(tmp_path) as service:
         service.wait_for("fake is ready")
         _begin(service)
