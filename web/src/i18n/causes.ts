@@ -1,3 +1,10 @@
+import codes from "./told/codes.json";
+import diagnoses from "./told/diagnoses.json";
+import doctor from "./told/doctor.json";
+import documents from "./told/documents.json";
+import models from "./told/models.json";
+import { reader } from "./told/shapes";
+
 /** The service says in English why something happened, in sentences of its own. What is not known
  * here, such as the words of a system, stays as it is. */
 
@@ -47,35 +54,29 @@ const CAUSES: [RegExp, (...found: string[]) => string][] = [
   [/^it listens$/, () => "已开始监听"],
 ];
 
+function one(told: string): string | undefined {
+  for (const [pattern, say] of CAUSES) {
+    const found = pattern.exec(told);
+    if (found) return say(...found.slice(1));
+  }
+  return undefined;
+}
+
 export function chineseCause(told: string): string {
   const again = /^restart after: (.*)$/s.exec(told);
   if (again) return `重启，原因：${chineseCause(again[1]!)}`;
   return told
     .split("; ")
-    .map((part) => {
-      for (const [pattern, say] of CAUSES) {
-        const found = pattern.exec(part);
-        if (found) return say(...found.slice(1));
-      }
-      return part;
-    })
+    .map((part) => one(part) ?? part)
     .join("；");
 }
 
-/** What ends an answer, as the agent says it. */
-const FAULTS: [RegExp, (...found: string[]) => string][] = [
-  [/^The turn was ended at its limit: (\d+) answers of the model \(agent\.steps\)\.$/, (n) => `达到上限：模型已作答 ${n} 步（agent.steps）。`],
-  [/^The turn was ended at its limit: (\d+) tokens read and written \(agent\.tokens\)\.$/, (n) => `达到上限：读写共 ${n} 词元（agent.tokens）。`],
-  [/^The turn was ended at its limit: it took longer than the setting agent\.seconds\.$/, () => "达到上限：用时超过 agent.seconds。"],
-  [/^The model ended without an answer\. Ask again, or choose another model\.$/, () => "模型没有给出回答。请重试，或换一个模型。"],
-  [/^The model called the tool (.+) wrongly again and again\.$/, (tool) => `模型一再错误地调用工具 ${tool}。`],
-  [/^The model used up its tokens \(max_tokens\) before it answered\.$/, () => "模型在作答之前用尽了词元（max_tokens）。"],
-];
+/** Anything that the service says of a machine, a model, a document or an answer. */
+export const chinese = reader([doctor, diagnoses, models, documents], one);
 
-export function chineseFault(told: string): string {
-  for (const [pattern, say] of FAULTS) {
-    const found = pattern.exec(told);
-    if (found) return say(...found.slice(1));
-  }
-  return told;
+/** An error: its sentence, or at least what its code means, beside the words that came with it. */
+export function chineseFault(told: string, code: string | null = null): string {
+  const made = chinese(told);
+  const meaning = code ? (codes as Record<string, string>)[code] : undefined;
+  return made === told && meaning ? `${meaning}：${told}` : made;
 }

@@ -48,6 +48,9 @@ export const en = {
     resting: "stopped; a request starts it",
   },
   cause: (told: string) => told,
+  /** A sentence of the service, and one of its errors with its code. */
+  told: (text: string) => text,
+  fault: (text: string, _code?: string | null) => text,
   live: {
     title: "What runs now",
     noEngines: "No model is assigned",
@@ -142,7 +145,6 @@ export const en = {
     unanswered: "It was not answered.",
     stopped: "The answer was ended before it was whole.",
     brokeOff: "The connection to the service broke off in the middle of the answer.",
-    fault: (told: string) => told,
     nobodyFor: (capability: string) => `No model is assigned to ${capability}.`,
     dropHere: "Let go to add: pictures to the message, other files to the documents.",
     settings: "Sampling",

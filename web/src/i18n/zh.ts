@@ -1,4 +1,4 @@
-import { chineseCause, chineseFault } from "./causes";
+import { chinese, chineseCause, chineseFault } from "./causes";
 import type { Words } from "./en";
 
 export const zh: Words = {
@@ -51,6 +51,8 @@ export const zh: Words = {
     resting: "已停止，有请求即启动",
   },
   cause: chineseCause,
+  told: chinese,
+  fault: chineseFault,
   live: {
     title: "当前运行",
     noEngines: "没有分配模型",
@@ -145,7 +147,6 @@ export const zh: Words = {
     unanswered: "没有得到回答。",
     stopped: "回答未写完就结束了。",
     brokeOff: "回答途中与服务的连接断开。",
-    fault: chineseFault,
     nobodyFor: (capability) => `能力 ${capability} 没有分配模型。`,
     dropHere: "松开即添加：图片随消息发送，其他文件加入文档。",
     settings: "采样设置",

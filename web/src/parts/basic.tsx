@@ -89,7 +89,7 @@ export function Bar({ part, label, other = 0 }: { part: number; label: string; o
 export function FaultBox({ fault }: { fault: FaultError | null | undefined }) {
   const words = useWords();
   if (!fault) return null;
-  const text = fault.code === "unreachable" ? words.unreachable : fault.message;
+  const text = fault.code === "unreachable" ? words.unreachable : words.fault(fault.message, fault.code);
   return (
     <p className="fault" role="alert">
       {text}

@@ -1,9 +1,9 @@
-import { useChat } from "@ai-sdk/react";
+import { useChat, type UseChatHelpers } from "@ai-sdk/react";
 import type { FileUIPart } from "ai";
 import { useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
 import type { Words } from "../../i18n/en";
-import { send } from "../../lib/api";
+import { Fault, get, send } from "../../lib/api";
 import { useSnapshot } from "../../lib/live";
 import { go, href } from "../../lib/route";
 import { useAction, useKept } from "../../lib/use";
@@ -37,6 +37,7 @@ export function Conversation({ id, before, onChange }: Props) {
     if (was.current && !busy) onChange();
     was.current = busy;
   }, [busy, onChange]);
+  useWhatElseWasSaid(id, chat, onChange);
   const body = { ...(model ? { model } : {}), settings: sampling };
   const say = (text: string, files: FileUIPart[]) => {
     go("chat", id);
@@ -75,7 +76,7 @@ export function Conversation({ id, before, onChange }: Props) {
           </div>
         )}
         {chat.error && (
-          <Told error={said(chat.error, words)}>
+          <Told error={said(chat.error, words)} code={chat.error instanceof Fault ? chat.error.code : null}>
             <div className="row">
               <Button little icon="again" onClick={() => void chat.regenerate({ body })}>
                 {words.retry}
@@ -97,6 +98,31 @@ export function Conversation({ id, before, onChange }: Props) {
       />
     </>
   );
+}
+
+/** What was said in another window is shown when this one is looked at again. */
+function useWhatElseWasSaid(id: string, chat: UseChatHelpers<ChatMessage>, onChange: () => void): void {
+  const latest = useRef({ chat, onChange });
+  latest.current = { chat, onChange };
+  useEffect(() => {
+    const stop = new AbortController();
+    const rests = () => latest.current.chat.status === "ready" && latest.current.chat.messages.length > 0;
+    const look = async () => {
+      if (document.hidden || !rests()) return;
+      const kept = (await get<Session>(`/sessions/${encodeURIComponent(id)}`, stop.signal)).messages ?? [];
+      const held = latest.current.chat.messages;
+      const there = new Set(kept.map((one) => one.id));
+      const older = kept.length < held.length || held.some((one) => one.role === "user" && !there.has(one.id));
+      if (!rests() || older || kept.every((one, n) => one.id === held[n]?.id)) return;
+      latest.current.chat.setMessages(kept);
+      latest.current.onChange();
+    };
+    // What can't be had now is looked for the next time.
+    const looked = () => void look().catch(() => undefined);
+    document.addEventListener("visibilitychange", looked, { signal: stop.signal });
+    addEventListener("focus", looked, { signal: stop.signal });
+    return () => stop.abort();
+  }, [id]);
 }
 
 /** A browser has words of its own for a connection that ends; each another. */

@@ -3,7 +3,7 @@ import { useWords } from "../../i18n";
 import { href } from "../../lib/route";
 
 /** Why an answer failed, as the service says it, and where that can be mended here. */
-export function Told({ error, children }: { error: string; children?: ReactNode }) {
+export function Told({ error, code = null, children }: { error: string; code?: string | null; children?: ReactNode }) {
   const words = useWords();
   const toAssign = /^No model is assigned to (\S+)\./.exec(error);
   return (
@@ -13,7 +13,7 @@ export function Told({ error, children }: { error: string; children?: ReactNode 
           {words.chat.nobodyFor(toAssign[1]!)} <a href={href("models")}>{words.chat.nobodyDo}</a>
         </p>
       ) : (
-        <p dir="auto">{words.chat.fault(error)}</p>
+        <p dir="auto">{words.fault(error, code)}</p>
       )}
       {children}
     </div>

@@ -73,12 +73,12 @@ function FindingCard({ finding }: { finding: Finding }) {
         <h2>{words.doctor.titles[finding.name] ?? finding.title}</h2>
         <Badge tone={TONES[finding.status] ?? ""}>{words.doctor.status[finding.status] ?? finding.status}</Badge>
       </div>
-      <p>{finding.found}</p>
-      {finding.status !== "ok" && finding.why && <p className="quiet small">{finding.why}</p>}
+      <p>{words.told(finding.found)}</p>
+      {finding.status !== "ok" && finding.why && <p className="quiet small">{words.told(finding.why)}</p>}
       {finding.mend.length > 0 && (
         <div>
           <span className="small quiet">{words.doctor.mend}</span>
-          <pre tabIndex={0}>{finding.mend.join("\n")}</pre>
+          <pre tabIndex={0}>{finding.mend.map(words.told).join("\n")}</pre>
         </div>
       )}
     </section>

@@ -28,7 +28,7 @@ export default function Documents() {
   const known = useGet<{ tags: { tag: string }[] }>("/tags");
   const jobs = useJobs();
   const failed = new Map(
-    jobs.flatMap((job) => (job.state === "failed" && job.document ? [[job.document, job.reason ?? ""]] : [])),
+    jobs.flatMap((job) => (job.state === "failed" && job.document ? [[job.document, words.fault(job.reason ?? "", job.code)]] : [])),
   );
   const over = jobs.filter((job) => OVER.includes(job.state)).length;
   const tagsAgain = known.again;
@@ -153,7 +153,7 @@ function Drop({ onAdded }: { onAdded: () => void }) {
       const form = new FormData();
       form.append("file", file);
       await request("/documents", { method: "POST", body: form }).catch((error: Fault) =>
-        faults.push(new Fault(`${file.name}: ${error.message}`, error.status, error.code)),
+        faults.push(new Fault(`${file.name}: ${words.fault(error.message, error.code)}`, error.status, error.code)),
       );
       onAdded();
     }

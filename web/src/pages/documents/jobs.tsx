@@ -60,7 +60,7 @@ function JobRow({ job }: { job: Job }) {
     <li>
       <div className="row apart">
         <span>
-          <bdi>{job.name}</bdi>{" "}
+          <bdi>{job.kind === "vectors" ? words.told(job.name) : job.name}</bdi>{" "}
           <span className="small quiet">{words.documents.jobKinds[job.kind] ?? job.kind}</span>
         </span>
         <span className="row">
@@ -76,12 +76,12 @@ function JobRow({ job }: { job: Job }) {
         <>
           <Bar part={job.total ? job.done / job.total : 0} label={job.name} />
           <span className="small quiet number">
-            {[job.kind !== "tags" && job.step, job.total > 1 && `${job.done} / ${job.total}`].filter(Boolean).join(" · ")}
+            {[job.kind !== "tags" && job.step && words.told(job.step), job.total > 1 && `${job.done} / ${job.total}`].filter(Boolean).join(" · ")}
             {job.seconds_left !== null && ` · ${words.models.left(seconds(job.seconds_left))}`}
           </span>
         </>
       )}
-      {job.reason && <span className={`small ${job.state === "failed" ? "bad" : "quiet"}`}>{job.reason}</span>}
+      {job.reason && <span className={`small ${job.state === "failed" ? "bad" : "quiet"}`}>{words.fault(job.reason, job.code)}</span>}
       <FaultBox fault={act.fault} />
     </li>
   );

@@ -40,7 +40,7 @@ export function Search() {
         <>
           {value.notes.map((note) => (
             <p className="small quiet" key={note}>
-              {note}
+              {words.told(note)}
             </p>
           ))}
           <p className="small quiet" role="status">

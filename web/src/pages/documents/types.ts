@@ -19,6 +19,7 @@ export interface Job {
   name: string;
   state: string;
   reason: string | null;
+  code: string | null;
   step: string | null;
   done: number;
   total: number;

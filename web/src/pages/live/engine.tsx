@@ -45,7 +45,7 @@ export function EngineCard({ name, engine }: { name: string; engine: Engine }) {
         {phaseText(engine, words) || words.cause(engine.cause)}
       </p>
       {measured && <Bar part={progress.done / Math.max(1, progress.total)} label={phaseText(engine, words)} />}
-      {engine.last_error && <p className="fault small">{engine.last_error}</p>}
+      {engine.last_error && <p className="fault small">{words.told(engine.last_error)}</p>}
       {engine.restart_in !== undefined && <p className="small">{words.live.restartIn(seconds(engine.restart_in))}</p>}
       <Facts facts={facts(engine, words)} />
       <Controls name={name} engine={engine} />

@@ -147,7 +147,7 @@ function ShelfRow({ row, running, onChange }: { row: Row; running: boolean; onCh
       </div>
       {!download.running && row.reasons.map((why) => (
         <p className="small bad" key={why}>
-          {why}
+          {words.told(why)}
         </p>
       ))}
       {download.event && <Progress event={download.event} name={row.id} />}
@@ -158,7 +158,7 @@ function ShelfRow({ row, running, onChange }: { row: Row; running: boolean; onCh
 
 function Progress({ event, name }: { event: Download; name: string }) {
   const words = useWords();
-  if (event.error) return <p className="fault small">{event.error.message}</p>;
+  if (event.error) return <p className="fault small">{words.fault(event.error.message, event.error.code)}</p>;
   const { done = 0, total, rate, seconds_left } = event;
   return (
     <div className="stack" style={{ gap: 4 }}>
