@@ -1,13 +1,14 @@
 """What holds for all tests."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # A busy machine makes any example slow; how fast things are is the bench's question. Everybody runs
 # the same examples, so that what fails can be told from what changed; others are looked for with
 # `pytest --hypothesis-profile searching`.
-settings.register_profile("patient", deadline=None, derandomize=True)
-settings.register_profile("searching", deadline=None)
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("patient", deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("searching", deadline=None, suppress_health_check=SLOW)
 settings.load_profile("patient")
 
 

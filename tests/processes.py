@@ -13,8 +13,9 @@ import psutil
 # For what always comes; a machine that has nothing else to do needs a tenth of it or less.
 PATIENCE_S = 120.0
 POLL_S = 0.01
-# What a service started has to be gone this long after it was killed.
-ORPHAN_S = 2.0
+# What a service started is gone this long after it was killed: two seconds are promised, of a
+# machine that has the time, and the others need it to see the end of a channel.
+ORPHAN_S = 30.0
 
 
 def runs(process: psutil.Process) -> bool:

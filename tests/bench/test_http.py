@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from tests.processes import PATIENCE_S
 
 from mlxd.bench import Client, Target, Unusable
 
@@ -49,7 +50,7 @@ class Script:
 
 
 @asynccontextmanager
-async def serving(script: Script, limit: float = 5.0) -> AsyncIterator[Client]:
+async def serving(script: Script, limit: float = PATIENCE_S) -> AsyncIterator[Client]:
     server = await asyncio.start_server(script.handle, "127.0.0.1", 0)
     client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", limit=limit)
     try:

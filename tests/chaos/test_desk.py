@@ -52,5 +52,4 @@ async def test_a_killed_gateway_takes_its_desk_along(tmp_path: Path, state: str)
     async with world(tmp_path, ["a"], "--script", "[[wait 1000]]") as here:
         family = await met(here, state)
         here.kill()
-        # Nothing else is waited for: the limit is the promise.
         assert await soon_left(family, ORPHAN_S) == []

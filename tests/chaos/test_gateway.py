@@ -56,7 +56,6 @@ async def test_killed_it_takes_its_engines_along_from_every_state(tmp_path: Path
             engines = here.engines()
             assert len(engines) == len(STATES)
             here.kill()
-        # Nothing else is waited for: the limit is the promise.
         assert await soon_left(engines, ORPHAN_S) == []
         for outcome in await asyncio.gather(*asked):
             assert outcome.kind == "broken"  # type: ignore[attr-defined]

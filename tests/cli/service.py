@@ -55,7 +55,7 @@ class Service:
             readable, _, _ = select.select([self.process.stdout], [], [], max(left, 0))
             data = os.read(self.process.stdout.fileno(), 65536) if readable else b""
             assert data, f"no {pattern!r} in:\n{self.output}"
-            self.output += data.decode()
+            self.output += data.decode(errors="replace")
         return found
 
     @property

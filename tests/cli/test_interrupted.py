@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.fakes.engine import HELD as HOLDS
 from tests.processes import anywhere, left, runs
 from tests.supervisor.harness import ROOT, fake, write_model
 
@@ -28,18 +29,19 @@ from mlxd.cli.background import up
 from mlxd.settings import Settings
 command, model, data = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3]
 flags = {"models": [model], "server.port": 0, "data_dir": data}
-raise SystemExit(up(Settings(data_dir=Path(data)), flags, 30.0, command))
+raise SystemExit(up(Settings(data_dir=Path(data)), flags, 600.0, command))
 """
 
 # The command line as it is, held where it imports a module.
 HELD = """
-import signal, sys
+import sys, time
 from importlib.abc import MetaPathFinder
 class Hold(MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == held:
             print("importing", name)
-            signal.pause()
+            while True:
+                time.sleep(0.05)
 held = sys.argv.pop(1)
 sys.meta_path.insert(0, Hold())
 from mlxd.cli import main
@@ -90,13 +92,17 @@ def test_a_command_that_is_interrupted_at_its_very_start_just_ends(
 
 def test_up_that_is_interrupted_leaves_a_service_that_goes_on_starting(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    service = [sys.executable, "-c", MAIN, str(ROOT), json.dumps(fake("--load-seconds", "2"))]
-    model = str(write_model(tmp_path / "fake"))
-    up = Waiting(sys.executable, "-c", UP, json.dumps([*service, "serve"]), model, str(data))
+    service = [sys.executable, "-c", MAIN, str(ROOT), json.dumps(fake())]
+    model = write_model(tmp_path / "fake")
+    # It loads for as long as it takes to see it there.
+    held = model / HOLDS
+    held.write_text("loading")
+    up = Waiting(sys.executable, "-c", UP, json.dumps([*service, "serve"]), str(model), str(data))
     try:
         up.wait_for("fake: loading")
         up.interrupt()
         assert up.end() == EXIT_INTERRUPTED
+        held.unlink()
         assert "goes on starting" in up.output
         assert "Traceback" not in up.output
         (running,) = living_gateways(data)

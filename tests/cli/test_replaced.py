@@ -18,6 +18,8 @@ def test_a_service_outlives_its_installation_and_says_so(
     left_out = shutil.ignore_patterns("__pycache__", "*.safetensors", "web")
     shutil.copytree(ROOT / "src" / "mlxd", site / "mlxd", ignore=left_out)
     monkeypatch.setenv("PYTHONPATH", str(site))
+    # Nothing is written there while it is being removed.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     with serving(tmp_path, "--rate", "50") as service:
         service.wait_for("fake is ready")
         before = httpx2.get(f"{service.url}/status", timeout=60).json()

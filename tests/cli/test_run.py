@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.terminal import Terminal
 
-from .service import Service, serving
+from .service import PATIENCE_S, Service, serving
 
 RUN = (sys.executable, "-m", "mlxd", "run")
 
@@ -33,7 +33,7 @@ def run(service: Service, *arguments: str, piped: str = "") -> "subprocess.Compl
         capture_output=True,
         text=True,
         env=environment(service),
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

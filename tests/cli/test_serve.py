@@ -78,7 +78,6 @@ def test_a_killed_service_leaves_no_engine(tmp_path: Path, stopped: bool) -> Non
         service.process.kill()
         service.process.wait()
         if not stopped:
-            # The limit is the promise.
             assert left([engine], ORPHAN_S) == []
             return
         assert runs(engine)
@@ -91,7 +90,7 @@ def test_a_killed_service_leaves_no_engine(tmp_path: Path, stopped: bool) -> Non
 
 
 def test_an_engine_that_is_still_loading_goes_with_the_service(tmp_path: Path) -> None:
-    with serving(tmp_path, "--load-seconds", "30") as service:
+    with serving(tmp_path, "--never-ready") as service:
         service.wait_for("starting -> loading")
         (engine,) = service.engines()
         service.process.kill()

@@ -133,6 +133,15 @@ class Engine:
         self.send(Submit(request, asked, **options))
         return request
 
+    def submit_and_cancel(self, *asked: Chat, **options: Any) -> list[int]:
+        requests = [next(self._ids) for _ in asked]
+        self.answers |= {request: Answer() for request in requests}
+        frames: list[Down] = []
+        for request, chat in zip(requests, asked, strict=True):
+            frames += [Submit(request, chat, GREEDY, **options), Cancel(request)]
+        self.socket.sendall(b"".join(map(encode, frames)))
+        return requests
+
     def wait(self, *requests: int) -> list[Answer]:
         while not all(self.answers[r].over for r in requests):
             self.receive()

@@ -325,8 +325,8 @@ def test_a_stopped_engine_dies_with_its_gateway(text_model: Path) -> None:
         assert gateway.stdout is not None
         engine_process = psutil.Process(int(gateway.stdout.readline()))
         gateway.kill()
-        # What the kernel does at once.
-        assert left([engine_process], 2.0) == []
+        # What the kernel does, not the engine, which stands still.
+        assert left([engine_process]) == []
 
 
 def test_a_killed_engine_is_seen_at_once(text_model: Path) -> None:

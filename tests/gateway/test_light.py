@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.processes import PATIENCE_S
 
 from .conftest import Gateway
 
@@ -17,7 +18,7 @@ def test_nothing_heavy_is_imported() -> None:
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert HEAVY.isdisjoint(json.loads(done.stdout))
 

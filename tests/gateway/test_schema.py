@@ -9,6 +9,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
+from tests.processes import PATIENCE_S
 
 from .conftest import Gateway, serving
 
@@ -46,10 +47,10 @@ def port() -> Iterator[int]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert up.wait(10)
+    assert up.wait(PATIENCE_S)
     yield found[0]
     loop.call_soon_threadsafe(over.set)
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.engine import HELD
 from tests.processes import PATIENCE_S
 
 from mlxd import wire
@@ -126,15 +128,29 @@ async def test_an_engine_that_dies_ends_every_answer_with_an_error(
             )
 
 
-async def test_comments_keep_a_waiting_stream_alive() -> None:
-    async with serving(server=ServerSettings(keep_alive=0.02)) as gateway:
-        answer = await gateway.chat("[[wait 0.2]] at last", stream=True)
-        assert answer.text.startswith(": waiting for the fake engine\n\n")
-        assert answer.text.count(": waiting") > 3
-        assert events(answer.text)[1]["choices"][0]["delta"] == {"content": "at"}
-        failed = await gateway.chat("[[wait 0.1]] [[raise 0]]", stream=True)
-        assert failed.status_code == 200
-        assert "broke" in events(failed.text)[0]["error"]["message"]
+async def test_comments_keep_a_waiting_stream_alive(tmp_path: Path) -> None:
+    held = tmp_path / HELD
+
+    async def after_comments(gateway: Gateway, prompt: str) -> str:
+        """The engine goes on once a few of them have come."""
+        held.write_text("prefilling")
+        body = json.loads(request(prompt, stream=True))
+        async with gateway.client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            assert answer.status_code == 200
+            text = ""
+            async for piece in answer.aiter_text():
+                text += piece
+                if text.count(": waiting") > 3:
+                    held.unlink(missing_ok=True)
+        return text
+
+    server = ServerSettings(keep_alive=0.02)
+    async with serving("--model", str(tmp_path), server=server) as gateway:
+        text = await after_comments(gateway, "at last")
+        assert text.startswith(": waiting for the fake engine\n\n")
+        assert events(text)[1]["choices"][0]["delta"] == {"content": "at"}
+        failed = await after_comments(gateway, "[[raise 0]]")
+        assert "broke" in events(failed)[0]["error"]["message"]
 
 
 def request(prompt: str, **more: Any) -> bytes:

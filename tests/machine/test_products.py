@@ -11,7 +11,9 @@ from .conftest import Run
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="macOS brings Accelerate")
 
 OPEN = """
-from mlxd.machine import kernels, prepare_for_mlx
+from mlxd.machine import kernels, prepare_for_mlx, products
+# A start does not wait so long for a compiler; that one is slow here is no matter of these tests.
+products.TIMEOUT_S = 280.0
 print(prepare_for_mlx()[0])
 found = kernels()
 """

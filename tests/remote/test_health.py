@@ -190,14 +190,24 @@ async def test_a_service_that_stops_does_not_wait_for_ever(
     tmp_path: Path, hostile: Hostile, stream: bool
 ) -> None:
     async with here(tmp_path, hostile) as far:
-        model = "far-stall" if stream else "far-mute"
-        running = asyncio.create_task(far.chat(model, stream=stream))
-        await until(lambda: hostile.requests)
+        asked = body("far-stall" if stream else "far-mute", stream=stream)
+        arrived = asyncio.Event()
+
+        async def ask() -> tuple[int, str]:
+            async with far.client.stream("POST", "/v1/chat/completions", json=asked) as answer:
+                text = ""
+                async for piece in answer.aiter_text():
+                    arrived.set()
+                    text += piece
+            return answer.status_code, text
+
+        running = asyncio.create_task(ask())
+        await until(lambda: arrived.is_set() if stream else hostile.requests)
         async with asyncio.timeout(PATIENCE_S):
             await far.service.close()
-            answer = await running
-        assert (answer.status_code == 200) is stream
-        assert "The service is stopping at once" in answer.text
+            status, text = await running
+        assert (status == 200) is stream
+        assert "The service is stopping at once" in text
         await asyncio.wait_for(hostile.gone.wait(), 60)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.cli.service import Service
+from tests.processes import PATIENCE_S
 
 KEY = "sk-elsewhere-42"
 BODY = {
@@ -56,7 +57,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Far, Servic
         for one in (near, far):
             if one is not None:
                 one.process.send_signal(signal.SIGINT)
-                one.process.communicate(timeout=30)
+                one.process.communicate(timeout=PATIENCE_S)
 
 
 def ask(service: Service, model: str, token: str = "", **more: object) -> httpx2.Response:
