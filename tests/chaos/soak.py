@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.processes import PATIENCE_S
 from tests.supervisor.harness import fake, write_model
 
 from mlxd.supervisor import ledger
@@ -40,7 +41,7 @@ ROOM_FOR = 3
 IDLE_S = {"c": 0.7, "d": 0.7}
 SWITCHES = ("--start-seconds", "0.1", "--load-seconds", "0.2", "--rate", "60")
 # No request may take longer: two stalls, a line of suspects and a slow machine between.
-LONGEST_S = 60.0
+LONGEST_S = PATIENCE_S
 # Of a gateway that has served thousands of requests, against the same gateway at its start.
 GROWTH_BYTES = 40e6
 

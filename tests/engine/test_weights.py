@@ -259,6 +259,6 @@ raise SystemExit(pytest.main([*options, sys.argv[1]]))
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="they are built with gcc")
 def test_all_of_it_with_our_own_products() -> None:
     command = [sys.executable, "-c", RERUN, __file__]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "skipped" not in done.stdout
