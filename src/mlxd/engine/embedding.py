@@ -31,7 +31,7 @@ from mlxd.wire import (
     Text,
 )
 
-from . import encoders, weights
+from . import encoders, short, weights
 from .backends.base import CannotLoad, Report, context_length, read_config, read_weights
 from .scheduler import AGEING_SECONDS
 from .step import BUSY_HEARTBEAT_SECONDS, IDLE_HEARTBEAT_SECONDS
@@ -64,6 +64,7 @@ class Encoder:
         read_weights(self.model, report)
         if backend() == "cpu":
             encoders.install(self.model)
+            short.install(self.model)
         self.context = context_length(self.config, folder)
         self.tokenizer = Tokenizer.load(folder)
         padding = self.config.get("pad_token_id")

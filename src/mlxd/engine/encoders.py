@@ -10,11 +10,11 @@ from mlx.nn.layers.base import Module
 from mlx.nn.layers.linear import Linear
 
 _LOG2_E = 1.4426950408889634
-_SQRT_HALF = 0.7071067811865476
+SQRT_HALF = 0.7071067811865476
 # Hastings: the tail of the error function as a polynomial in t = 1 / (1 + P z) times exp(-z²),
 # to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
-_P = 0.3275911
-_TAIL = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+P = 0.3275911
+TAIL = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 
 
 def install(model: Module) -> None:
@@ -29,9 +29,9 @@ def install(model: Module) -> None:
 def gelu(x: mx.array) -> mx.array:
     """x Φ(x): with z = |x| it is max(x, 0) - z Φ(-z), and Φ(-z) is half the tail."""
     z = mx.abs(x)
-    t = 1 / (1 + (_P * _SQRT_HALF) * z)
-    tail = t * _TAIL[4]
-    for factor in _TAIL[3::-1]:
+    t = 1 / (1 + (P * SQRT_HALF) * z)
+    tail = t * TAIL[4]
+    for factor in TAIL[3::-1]:
         tail = t * (factor + tail)
     return mx.maximum(x, 0) - z * tail * mx.power(2.0, z * z * (-0.5 * _LOG2_E)) * 0.5
 

@@ -66,9 +66,9 @@ class _StandIn:
         self.transposed = whole
         self.shape = held_.shape
         self._kept = (seed, held_)
-        key = address(seed)
-        held_.register(found, key)
-        weakref.finalize(self, found.unregister, key)
+        self.key = address(seed)
+        held_.register(found, self.key)
+        weakref.finalize(self, found.unregister, self.key)
 
 
 @cache

@@ -42,6 +42,9 @@ MAX_THREADS = 16
 
 KINDS = {"float32": 0, "bfloat16": 1, "float16": 2, "q2": 3, "q4": 4, "q8": 5, "fp4": 6}
 
+# Of CBLAS: rows one after the other, the first matrix as it is and the second turned round.
+_TURNED = (101, 111, 112)
+
 
 @dataclass(frozen=True)
 class Kernels:
@@ -68,6 +71,13 @@ class Kernels:
 
     def unregister(self, key: int) -> None:
         self.library.mlxd_unregister(key)
+
+    def multiply(self, rows: int, weight: int, to: int, sizes: tuple[int, int, int]) -> None:
+        """What MLX asks for when it multiplies with a transposed weight. All three are addresses;
+        `sizes`: how many rows, what is made of each, and what each has."""
+        _, outputs, inputs = sizes
+        product = self.library.cblas_sgemm
+        product(*_TURNED, *sizes, 1.0, rows, inputs, weight, inputs, 0.0, to, outputs)
 
 
 _opened: Kernels | None = None
@@ -117,6 +127,8 @@ def open_kernels(blas_gemm: int, threads: int) -> Kernels:
     library.mlxd_start.argtypes = [pointer, number, ctypes.c_long, number]
     library.mlxd_register.argtypes = [pointer, *[number] * 4, *[pointer] * 3]
     library.mlxd_unregister.argtypes = [pointer]
+    real, matrix = ctypes.c_float, (pointer, number)
+    library.cblas_sgemm.argtypes = [*[number] * 6, real, *matrix, *matrix, real, *matrix]
     # Until this, its cblas_sgemm has nothing behind it; nobody calls it, MLX is not loaded.
     if library.mlxd_start(blas_gemm, min(threads, MAX_THREADS), SPIN_US, threads <= MAX_THREADS):
         raise CannotMake("no helper thread could be started")
