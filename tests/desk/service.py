@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import httpx2
 import psutil
-from tests.processes import beneath
+from tests.processes import PATIENCE_S, beneath
 
-PATIENCE_S = 60.0
+__all__ = ["PATIENCE_S", "Service", "eventually"]
 T = TypeVar("T")
 
 

@@ -49,8 +49,12 @@ def test_a_killed_desk_is_started_again(service: Service) -> None:
     first = service.desk()
     assert first is not None
     first.kill()
-    first.wait(10)
-    eventually(lambda: service.get("/status")["desk"]["state"] == "ready")
+
+    def another() -> bool:
+        desk = service.get("/status")["desk"]
+        return bool(desk["state"] == "ready" and desk["pid"] != first.pid)
+
+    eventually(another)
     assert service.search("ibex")
     second = service.desk()
     assert second is not None

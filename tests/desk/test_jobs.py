@@ -8,8 +8,9 @@ import pytest
 
 from mlxd.desk.documents import chunks
 
+from .agent.upstream import Upstream
 from .papers import Paper, label
-from .service import Service
+from .service import Service, eventually
 
 
 @pytest.fixture(scope="module")
@@ -77,33 +78,46 @@ def test_what_failed_can_be_tried_again_once_its_cause_is_gone(folder: Path) -> 
         assert (again["state"], again["attempt"]) == ("failed", 2)
     finally:
         assert small.end() == 0
-    large = Service(folder, MLXD_DOCUMENTS_TAGS="off", MLXD_DOCUMENTS_WORKERS="1")
+    large = Service(folder, MLXD_DOCUMENTS_TAGS="off")
     try:
         large.post(f"/jobs/{taken['job']}/retry")
         done = large.until_state(taken["job"], "failed", "done")
         assert done["state"] == "done", done
         [hit] = large.search("condor")
         assert hit["parent"]["page"] == 2
-        _the_preferred_goes_first(large)
     finally:
         assert large.end() == 0
 
 
-def _the_preferred_goes_first(service: Service) -> None:
-    """With one worker, which is busy while the order is changed."""
-    paper = Paper()
-    for number in range(4):
-        paper.picture(label(f"SIGN {number}"), 60)
-    [busy] = service.add(("busy.pdf", paper.bytes()))
-    service.until_state(busy["job"], "running")
+def test_the_preferred_goes_first(folder: Path) -> None:
+    """With one worker, which is busy for as long as the order is changed."""
+    upstream = Upstream()
+    environment = {
+        "MLXD_DOCUMENTS_TAGS": "off",
+        "MLXD_DOCUMENTS_WORKERS": "1",
+        "MLXD_REMOTES": upstream.setting(capabilities=["text", "vision"]),
+    }
+    service = Service(folder, **environment)
+    try:
+        service.assign("vision", "far-waits")
+        _the_preferred_goes_first(service, upstream)
+    finally:
+        assert service.end() == 0
+        upstream.close()
+
+
+def _the_preferred_goes_first(service: Service, upstream: Upstream) -> None:
+    [busy] = service.add(("busy.pdf", picture(4715)))
+    eventually(lambda: upstream.streaming)
     texts = service.add(*((f"{i}.txt", f"Note {i} of many.".encode()) for i in range(5)))
     queued = [one["job"] for one in texts]
     moved = service.post(f"/jobs/{queued[-1]}/priority", {"priority": "high"})
     assert (moved["state"], moved["priority"]) == ("queued", "high")
     service.post(f"/jobs/{queued[0]}/priority", {"priority": "low"})
-    assert service.get(f"/jobs/{busy['job']}")["state"] == "running", "it was read too soon"
+    assert service.get(f"/jobs/{busy['job']}")["state"] == "running"
+    upstream.go_on.set()
     over = service.finished([busy["job"], *queued])
-    assert all(job["state"] == "done" for job in over)
+    assert [(job["state"], job["reason"]) for job in over] == [("done", None)] * len(over)
     ended = sorted(over[1:], key=lambda job: job["finished"])
     assert [job["id"] for job in ended] == [queued[-1], *queued[1:-1], queued[0]]
     answer = service.http.post(f"/jobs/{queued[0]}/priority", json={"priority": "high"})

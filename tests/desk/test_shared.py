@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from .agent.upstream import Upstream
+from .papers import Paper, label
 from .service import Service, eventually
 
+# Jobs of one machine.
+AT_ONCE = 2
 # Debian keeps the server's programs out of the way of everyday ones.
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
@@ -53,14 +57,22 @@ def database() -> Iterator[str]:
             subprocess.run([*control, "-m", "immediate", "stop"], check=True, user=user)
 
 
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    made = Upstream()
+    yield made
+    made.close()
+
+
 @contextlib.contextmanager
-def machine(folder: Path, name: str, database: str) -> Iterator[Service]:
+def machine(folder: Path, name: str, database: str, **more: str) -> Iterator[Service]:
     service = Service(
         folder / name,
         MLXD_DOCUMENTS_DATABASE=database,
         MLXD_DOCUMENTS_STORE=str(folder / "store"),
         MLXD_DOCUMENTS_TAGS="off",
-        MLXD_DOCUMENTS_WORKERS="2",
+        MLXD_DOCUMENTS_WORKERS=str(AT_ONCE),
+        **more,
     )
     try:
         yield service
@@ -69,23 +81,37 @@ def machine(folder: Path, name: str, database: str) -> Iterator[Service]:
             assert service.end() == 0
 
 
-def test_two_machines_share_one_queue(folder: Path, database: str) -> None:
+def test_two_machines_share_one_queue(folder: Path, database: str, upstream: Upstream) -> None:
+    """More of them wait for a model elsewhere than one machine takes at a time."""
     files = [
         (f"note-{i}.txt", f"Note {i} is about the bird numbered {i}.".encode()) for i in range(24)
     ]
-    with machine(folder, "one", database) as one, machine(folder, "two", database) as two:
-        one.get("/jobs")
-        two.get("/jobs")
+    signs = [
+        (f"sign-{i}.pdf", Paper().picture(label(f"SIGN {i}")).bytes()) for i in range(AT_ONCE + 1)
+    ]
+    far = {"MLXD_REMOTES": upstream.setting(capabilities=["text", "vision"])}
+    with (
+        machine(folder, "one", database, **far) as one,
+        machine(folder, "two", database, **far) as two,
+    ):
+        for service in (one, two):
+            service.assign("vision", "far-waits")
+            service.get("/jobs")
+        taken = one.add(*signs)
+        eventually(lambda: upstream.streaming == len(signs))
+        upstream.go_on.set()
+        held = two.finished(entry["job"] for entry in taken)
+        assert {job["state"] for job in held} == {"done"}
+        hosts = {job["worker"] for job in held}
+        assert len(hosts) == 2, "one of the machines did all the work"
         taken = one.add(*files)
         jobs = two.finished(entry["job"] for entry in taken)
         assert [job["state"] for job in jobs] == ["done"] * len(files)
-        assert {job["attempt"] for job in jobs} == {1}
+        assert {job["attempt"] for job in [*held, *jobs]} == {1}
         for service in (one, two):
             assert service.search("bird 17")[0]["document"]["name"] == "note-17.txt"
             counted = service.search("note", limit=100)
             assert len(counted) == len(files)
-        hosts = {job["worker"] for job in jobs}
-        assert len(hosts) == 2, "one of the machines did all the work"
 
 
 def test_what_a_lost_machine_had_begun_is_done_by_the_other(folder: Path, database: str) -> None:

@@ -41,18 +41,19 @@ def test_an_upload_lies_beside_where_it_is_kept_while_it_comes(service: Service)
     assert desk.memory_info().rss - before < 64 * MB
 
 
-def opened(pid: int) -> dict[str, Path]:
+def opened(pid: int) -> dict[str, int]:
+    """Its open files, and how large each is."""
     found = {}
     for one in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found[os.readlink(one)] = one
-        except OSError:
+            found[os.readlink(one)] = one.stat().st_size
+        except OSError:  # closed between two looks
             continue
     return found
 
 
 def sizes(pid: int, below: str) -> int:
-    return sum(one.stat().st_size for name, one in opened(pid).items() if name.startswith(below))
+    return sum(size for name, size in opened(pid).items() if name.startswith(below))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.judges.service import Service
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 # For the first answer of a desk that has to start, on a busy machine.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 
 
 @pytest.fixture(scope="package")
@@ -53,7 +54,9 @@ def browser() -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as play:
         # Its own sandbox needs a user that may make namespaces, which root in a container is not.
-        made = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        made = play.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS
+        )
         yield made
         made.close()
 
@@ -84,3 +87,13 @@ def page(context: BrowserContext) -> Iterator[Page]:
     )
     yield made
     assert complaints == []
+
+
+@contextmanager
+def turn(page: Page) -> Iterator[None]:
+    """What is done in it has a turn answered. Afterwards that is over: what the page had shown
+    before is not taken for it."""
+    with page.expect_response("**/chat/agent-stream") as answer:
+        yield
+    answer.value.finished()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()

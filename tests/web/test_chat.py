@@ -1,4 +1,6 @@
 import os
+import random
+import re
 import signal
 from io import BytesIO
 
@@ -8,8 +10,11 @@ from playwright.sync_api import Page, expect
 
 from mlxd.smoke.nonce import Nonces
 
+from .conftest import turn
+
 pytestmark = pytest.mark.timeout(600)
-NONCES = Nonces()
+# The same ones each time: what a small model can copy is not the question here.
+NONCES = Nonces(random.Random(11))
 
 
 def say(page: Page, text: str) -> None:
@@ -41,11 +46,15 @@ def test_an_answer_is_made_again_and_a_conversation_goes_on_elsewhere(page: Page
     page.goto("/")
     say(page, f"Reply with exactly: {nonce}")
     expect(answers(page)).to_have_text(nonce)
-    page.get_by_role("button", name="Answer again").click()
+    with turn(page):
+        page.get_by_role("button", name="Answer again").click()
     expect(answers(page)).to_have_text(nonce)
     place = page.url
-    page.get_by_role("button", name="Go on from here").last.click()
-    page.wait_for_url(lambda url: url != place)
+    # Asked for by the page that takes the place of this one.
+    with page.expect_response(re.compile(r"/sessions/[^/?]+$")) as branch:
+        page.get_by_role("button", name="Go on from here").last.click()
+    branch.value.finished()
+    assert page.url != place
     expect(answers(page)).to_have_text(nonce)
     other = NONCES.code()
     say(page, f"Reply with exactly: {other}")
@@ -99,8 +108,8 @@ def test_stop_ends_the_answer_and_frees_the_engine(page: Page, service) -> None:
     expect(stop).to_be_visible()
     service.eventually(lambda: service.engines()["endless"]["running"] == 1)
     stop.click()
-    service.released()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
+    service.released()
 
 
 def test_an_answer_outlives_its_engine(page: Page, service) -> None:
@@ -111,15 +120,19 @@ def test_an_answer_outlives_its_engine(page: Page, service) -> None:
     page.get_by_label("seed").fill("7")
     said = []
     for disturbed in (False, True):
-        page.get_by_role("button", name="New").first.click()
-        before = service.engines()["endless"]
-        say(page, "Go on and on")
-        service.eventually(lambda was=before["tokens_out"]: said_so_far(service) > was)
         if disturbed:
-            os.kill(before["pid"], signal.SIGKILL)
-        expect(page.get_by_role("button", name="Send")).to_be_visible()
+            page.get_by_role("button", name="New").first.click()
+            expect(answers(page)).to_have_count(0)
+        before = service.engines()["endless"]
+        with turn(page):
+            say(page, "Go on and on")
+            service.eventually(lambda was=before["tokens_out"]: said_so_far(service) > was)
+            if disturbed:
+                os.kill(before["pid"], signal.SIGKILL)
+        # Below a whole answer, and drawn with the last of it.
+        expect(page.get_by_text("1,200 tokens")).to_be_visible()
         said.append(answers(page).inner_text())
-    assert service.engines()["endless"]["restarts"] == before["restarts"] + 1
+    service.eventually(lambda: service.engines()["endless"]["restarts"] == before["restarts"] + 1)
     assert said[0] == said[1]
     assert len(said[0]) > 100
 
@@ -135,17 +148,18 @@ def test_a_turn_that_can_not_be_answered_says_why(page: Page) -> None:
     say(page, "Hello")
     expect(page.get_by_role("alert")).to_contain_text("temperature")
     page.get_by_label("temperature").fill("")
-    page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_role("alert")).to_have_count(0)
+    with turn(page):
+        page.get_by_role("button", name="Try again").click()
     expect(answers(page)).to_have_count(1)
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_what_is_said_can_not_run_as_script(page: Page) -> None:
     hostile = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
     page.goto("/")
-    say(page, f"Reply with exactly: {hostile} [go](javascript:window.hurt=1)")
+    with turn(page):
+        say(page, f"Reply with exactly: {hostile} [go](javascript:window.hurt=1)")
     expect(answers(page)).to_have_count(1)
-    expect(page.get_by_role("button", name="Send")).to_be_visible()
     assert page.locator(".messages a[href^='javascript']").count() == 0
     assert page.evaluate("window.hurt") is None
     assert page.locator(".message script, .message img").count() == 0

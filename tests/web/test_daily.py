@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.desk.papers import Paper
 from tests.judges.service import Service
 
-from .conftest import sized
+from .conftest import sized, turn
 from .test_chat import answers, choose, say
 from .test_hostile import answered_with
 
@@ -53,6 +53,7 @@ def test_another_tab_goes_on_when_the_one_that_reads_is_closed(
     before = service.engines()["pilot"]["tokens_out"]
     service.chat("pilot").raise_for_status()
     service.eventually(lambda: service.engines()["pilot"]["tokens_out"] > before)
+    service.released()
     told = f"{service.engines()['pilot']['tokens_out']:,}"
     expect(second.get_by_label("pilot", exact=True).get_by_text(f"/ {told}")).to_be_visible()
 
@@ -96,13 +97,16 @@ def test_an_answer_that_was_stopped_says_so_and_can_be_asked_for_again(
 def test_a_number_alone_is_an_answer_and_a_large_one_is_not_cut_off(page: Page) -> None:
     answered_with(page, "42.")
     page.goto("/")
-    say(page, "How many?")
+    with turn(page):
+        say(page, "How many?")
     expect(answers(page).get_by_text("42.", exact=True).last).to_be_visible()
     expect(answers(page).get_by_role("list")).to_have_count(0)
     page.unroute_all()
     answered_with(page, "1984. It was a year")
     page.goto("/#/chat/of-a-year")
-    say(page, "Which one?")
+    expect(answers(page)).to_have_count(0)
+    with turn(page):
+        say(page, "Which one?")
     assert answers(page).get_by_role("list").last.evaluate(ROOM) > 2.5
 
 
@@ -121,8 +125,8 @@ def test_a_picture_may_be_let_go_anywhere_over_the_conversation(page: Page) -> N
 def test_a_tag_is_renamed_and_joined_with_another(page: Page, service: Service) -> None:
     for name, tag in (("one.txt", "invoce"), ("two.txt", "invoice")):
         text = f"The {tag} of {name} is from May.".encode()
-        service.http.post("/documents", files={"file": (name, text)}, data={"tag": tag})
-    service.eventually(lambda: len(service.http.get("/tags").json()["tags"]) >= 2)
+        file = {"file": (name, text)}
+        service.http.post("/documents", files=file, data={"tag": tag}).raise_for_status()
     page.goto("/#/documents")
     tags = page.get_by_role("group", name="Tags")
     tags.get_by_role("button", name="invoce", exact=True).click()
@@ -143,15 +147,15 @@ def test_pages_are_turned_with_the_keyboard_and_a_phone_is_wide_enough(
     paper.text("The second page of Ostry.")
     names = ("ostry.pdf", "o" * 200 + ".txt")
     for name, content in zip(names, (paper.bytes(), b"Long is the name."), strict=True):
-        service.http.post("/documents", files={"file": (name, content)}, data={"tag": "t" * 60})
+        file = {"file": (name, content)}
+        service.http.post("/documents", files=file, data={"tag": "t" * 60}).raise_for_status()
     with sized(browser, service.url, 390, 844) as context:
         page = context.new_page()
+        service.eventually(lambda: _read(service, "ostry.pdf"))
         page.goto("/#/documents")
         for name in names:
             expect(page.get_by_role("button", name=f"Show: {name}")).to_be_visible()
         assert page.evaluate(SIDEWAYS) <= 0
-        service.eventually(lambda: _read(service, "ostry.pdf"))
-        page.reload()
         page.get_by_role("button", name="Show: ostry.pdf").click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("img", name="page 1")).to_be_visible()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 from tests.judges.service import Service
 
-from .conftest import sized
+from .conftest import sized, turn
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -75,10 +75,10 @@ def test_an_answer_can_not_hurt_the_page(
         page.goto("/")
         box = page.get_by_label("Message", exact=True)
         box.fill(ANSWERS[what][:3_000])
-        box.press("Enter")
+        with turn(page):
+            box.press("Enter")
         answer = page.get_by_role("article", name="Model")
         expect(answer.locator(".prose").last).to_be_visible()
-        expect(page.get_by_role("button", name="Send")).to_be_visible()
         for closed in answer.locator("summary").all():
             closed.click()
         assert page.evaluate("window.hurt") is None

@@ -129,7 +129,7 @@ class Models:
                 told = f"{type(error).__name__}: {error}"
             else:
                 if response.is_success:
-                    return response.json()
+                    return _read(capability, response)
                 told = _message(response)
                 if _code(response) == DIED_CODE:
                     raise Died(told)
@@ -142,6 +142,13 @@ class Models:
                 log.info("asking %s again in %.0f s: %s", capability, wait, told)
                 await asyncio.sleep(wait)
         raise Unavailable(f"{capability} did not answer after {TRIES} tries: {told}")
+
+
+def _read(capability: str, response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        raise Failed(f"What {capability} answered is no JSON: {response.text[:80]!r}") from None
 
 
 def _code(response: httpx2.Response) -> str | None:

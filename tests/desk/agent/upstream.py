@@ -163,13 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
         model = body["model"]
         if model in REFUSALS:
             status, told, code = REFUSALS[model]
-            error = {"message": told, "type": "error", "param": None, "code": code}
-            data = json.dumps({"error": error}).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self._answer(status, {"error": {"message": told, "type": "error", "code": code}})
+            return
+        if not body.get("stream"):
+            self._answer(200, self._whole(model, body))
             return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -183,6 +180,26 @@ class _Handler(BaseHTTPRequestHandler):
             return  # the client left, which is what some tests wait for
         finally:
             self.upstream.streaming -= 1
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _whole(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
+        said = "".join(delta.get("content", "") for delta in MODELS[model](body))
+        self.upstream.streaming += 1
+        if model == "waits":
+            self.upstream.go_on.wait(WAITS_S)
+        self.upstream.streaming -= 1
+        message = {"role": "assistant", "content": said}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        made = {"id": "c", "object": "chat.completion", "created": 1, "model": model}
+        return {**made, "choices": [choice], "usage": usage}
 
     def _stream(self, model: str, body: dict[str, Any]) -> None:
         called = False
