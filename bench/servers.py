@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from time import perf_counter
 import psutil
 
 from mlxd.bench import Answer, Target, Unusable, one_message
+from mlxd.smoke.lifecycle import free_port
 
 # A start that takes longer than this has failed: the slowest measured took 5 s.
 START_LIMIT_SECONDS = 120
@@ -63,12 +63,6 @@ EXTRA = {
         "rapid-mlx", ("{bin}/rapid-mlx", "serve", "{model}", "--port", "{port}", "--yes")
     ),
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Running:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from tests.ports import free_port
 from tests.processes import PATIENCE_S
 
 from mlxd.bench import Client, Target, Unusable
@@ -126,10 +127,7 @@ async def test_leaving_closes_the_connection() -> None:
 
 
 async def test_nobody_there_is_a_fault_and_no_exception() -> None:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    port = free_port()
     reply = await Client(f"http://127.0.0.1:{port}").get("/")
     assert reply.fault is not None
     assert "no connection" in reply.fault

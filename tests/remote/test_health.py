@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.ports import free_port
 from tests.processes import PATIENCE_S
 from tests.supervisor.harness import until
 
@@ -29,8 +30,8 @@ def _no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_server_that_is_gone_is_named_and_then_left_alone_for_a_while(
     tmp_path: Path,
 ) -> None:
-    async with Hostile().open() as closed:
-        pass
+    closed = Hostile()
+    closed.port = free_port()
     async with here(tmp_path, closed) as far:
         answers = [await far.chat("far-ok", stream=True) for _ in range(4)]
         told = [one.json()["error"] for one in answers]

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.server
-import socket
 import ssl
 import subprocess
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from mlxd.smoke import Plan, Run, Subject, judge
 from mlxd.smoke.reach import pick
@@ -171,8 +171,7 @@ async def test_a_name_that_is_not_there_is_said_with_those_that_are() -> None:
 
 
 async def test_what_is_no_server_at_all_is_told_from_one_that_is_gone() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     run = await one(Subject(url=url), Plan(suites=("basic",)))
     assert run.verdict == "ERROR"
     assert run.cut_short.startswith("the server can't be reached")

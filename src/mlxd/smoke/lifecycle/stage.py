@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from time import perf_counter
 import psutil
 
 from ..started import NotStarted
+from .ports import free_port
 
 PORT, SCRATCH = "{port}", "{scratch}"
 START_LIMIT_S = 300.0
@@ -27,7 +27,7 @@ LAST_BYTES = 2000
 class Stage:
     def __init__(self, command: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mlxd-lifecycle-"))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.command = [
             part.replace(PORT, str(self.port)).replace(SCRATCH, str(self.folder / "data"))
@@ -160,9 +160,3 @@ def _runs(process: psutil.Process) -> bool:
     except psutil.AccessDenied:
         # Another user's by now, which is no sign of its end.
         return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
