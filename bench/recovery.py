@@ -32,6 +32,7 @@ RESULTS = Path(__file__).parent / "results"
 CRASH = "engine killed → next token"
 STALL = "engine stopped → found, in parts of its limit"
 STALL_TOKEN = "engine stopped → next token"
+ORPHAN = "gateway killed → its engine gone"
 IDLE = "processor of the gateway without an engine"
 GREW = "gateway's memory after all cycles, against the first ten"
 DESCRIPTORS = "gateway's descriptors after all cycles, against the first ten"
@@ -131,12 +132,30 @@ class Bench:
         after = self.gateway.memory_info().rss, self.gateway.num_fds()
         return (after[0] - before[0]) / 1e6, after[1] - before[1]
 
+    async def orphaned(self) -> float:
+        """Seconds; the last that can be measured of this service."""
+        await self.control("start")
+        engine = psutil.Process((await self.until(lambda e: e["state"] == "ready"))["pid"])
+        began = perf_counter()
+        self.instance.process.kill()
+        while _runs(engine):  # noqa: ASYNC110 - the same
+            await asyncio.sleep(POLL_S / 10)
+        return perf_counter() - began
+
     async def cycle(self, count: int) -> None:
         for _ in range(count):
             await self.control("start")
             await self.until(lambda e: e["state"] == "ready")
             await self.control("stop")
             await self.until(lambda e: e["state"] == "stopped")
+
+
+def _runs(process: psutil.Process) -> bool:
+    """One that only waits to be reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _code() -> str:
@@ -180,8 +199,11 @@ async def measure(args: argparse.Namespace) -> list[Measure]:
         print(f"idle: {idle.values[0]:.2f}% of a core", flush=True)
         grew, left = await bench.cycles(args.cycles)
         print(f"{args.cycles} cycles: {grew:+.1f} MB, {left:+.0f} descriptors", flush=True)
+        orphan = Measure(ORPHAN, "s", "lower", [await bench.orphaned()])
+        print(f"gateway killed: its engine was gone after {orphan.values[0]:.2f} s", flush=True)
     memory = Measure(GREW, "MB", "lower", [grew])
-    return [crash, stall, found, idle, memory, Measure(DESCRIPTORS, "", "lower", [left])]
+    descriptors = Measure(DESCRIPTORS, "", "lower", [left])
+    return [crash, stall, found, idle, memory, descriptors, orphan]
 
 
 def bars(found: list[Measure]) -> list[Bar]:
@@ -192,6 +214,7 @@ def bars(found: list[Measure]) -> list[Bar]:
         below("idle gateway without an engine", 1.0, of[IDLE], "% of a core"),
         below("gateway's memory over the cycles", 5.0, of[GREW], "MB"),
         below("descriptors over the cycles", 1.0, of[DESCRIPTORS], ""),
+        below("killed gateway to the end of its engine", 2.0, of[ORPHAN], "s"),
     ]
 
 
