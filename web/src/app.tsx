@@ -1,6 +1,7 @@
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useLanguage, useWords } from "./i18n";
 import { get, token } from "./lib/api";
+import { keepFocus } from "./lib/focus";
 import { useLive, useReturns } from "./lib/live";
 import { href, usePlace } from "./lib/route";
 import { useKept } from "./lib/use";
@@ -37,6 +38,7 @@ export function App() {
     document.title = `${words.pages[page]} · mlxd`;
   }, [words, page]);
   const returns = useReturns();
+  useEffect(() => keepFocus(document.getElementById("root")!), []);
   useEffect(() => {
     // A file that is let go beside its place must not take the page away.
     const stop = new AbortController();

@@ -50,6 +50,15 @@ export function Composer(props: Props) {
     setText("");
     setFiles([]);
     setAdded([]);
+    write();
+  };
+  // The button that had the keyboard turns into another. Where there is a keyboard on the screen, it
+  // would come up by this.
+  const write = () => matchMedia("(hover: hover)").matches && form.current?.querySelector("textarea")?.focus();
+  const tune = useRef<HTMLDivElement>(null);
+  const tuned = () => {
+    setTuning(false);
+    tune.current?.querySelector<HTMLElement>("[aria-expanded]")?.focus();
   };
   const pressed = (event: React.KeyboardEvent) => {
     // While characters are being composed, as for Chinese, Enter chooses one.
@@ -64,7 +73,7 @@ export function Composer(props: Props) {
       onSubmit={(event) => (event.preventDefault(), submit())}
     >
       {over && <p className="drop-here">{words.chat.dropHere}</p>}
-      {tuning && <Tuning sampling={props.sampling} onSampling={props.onSampling} />}
+      {tuning && <Tuning sampling={props.sampling} onSampling={props.onSampling} onLeft={tuned} />}
       {files.length > 0 && (
         <div className="row">
           {files.map((file, place) => (
@@ -100,7 +109,7 @@ export function Composer(props: Props) {
         onPaste={(event) => add(event.clipboardData.files)}
       />
       <div className="row apart">
-        <div className="row">
+        <div className="row" ref={tune}>
           <Button kind="bare" icon="image" aria-label={words.chat.attach} onClick={() => picker.current?.click()} />
           <input
             ref={picker}
@@ -124,7 +133,7 @@ export function Composer(props: Props) {
           <Picker model={props.model} onModel={props.onModel} />
         </div>
         {props.busy ? (
-          <Button icon="stop" onClick={props.onStop}>
+          <Button icon="stop" onClick={() => (props.onStop(), write())}>
             {words.chat.stop}
           </Button>
         ) : (
@@ -213,7 +222,8 @@ const KNOBS: { name: keyof Sampling; min: number; max?: number; step: number }[]
   { name: "seed", min: 0, step: 1 },
 ];
 
-function Tuning({ sampling, onSampling }: { sampling: Sampling; onSampling: (next: Sampling) => void }) {
+function Tuning(props: { sampling: Sampling; onSampling: (next: Sampling) => void; onLeft: () => void }) {
+  const { sampling, onSampling, onLeft } = props;
   const words = useWords();
   const id = useId();
   const set = (name: keyof Sampling, value: string) => {
@@ -221,15 +231,17 @@ function Tuning({ sampling, onSampling }: { sampling: Sampling; onSampling: (nex
     onSampling(value === "" ? rest : { ...rest, [name]: Number(value) });
   };
   return (
-    <fieldset className="tuning">
+    <fieldset className="tuning" onKeyDown={(event) => event.key === "Escape" && onLeft()}>
       <legend className="small quiet">{words.chat.settings}</legend>
-      {KNOBS.map(({ name, ...limits }) => (
+      {KNOBS.map(({ name, ...limits }, place) => (
         <label className="field" key={name} htmlFor={id + name}>
           <span className="mono">{name}</span>
           <input
             className="input"
             id={id + name}
             type="number"
+            // It stands before the button that opens it.
+            autoFocus={place === 0}
             placeholder={words.chat.standard}
             value={sampling[name] ?? ""}
             onChange={(event) => set(name, event.target.value)}

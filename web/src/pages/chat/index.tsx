@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
 import { get, type Fault } from "../../lib/api";
 import { go, usePlace } from "../../lib/route";
@@ -24,6 +24,7 @@ export default function Chat() {
   const asked = usePlace().rest[0];
   const id = asked ?? first;
   const [open, setOpen] = useKept("chat.sessions", innerWidth > NARROW);
+  const menu = useRef<HTMLDivElement>(null);
   const [turn, setTurn] = useState(0);
   const changed = useCallback(() => setTurn((n) => n + 1), []);
   // Where there is no room beside the conversation, the list is over it only while one is chosen.
@@ -33,6 +34,7 @@ export default function Chat() {
       {open && <button type="button" className="scrim" aria-label={words.close} onClick={() => setOpen(false)} />}
       {open && (
         <Sessions
+          onLeft={() => innerWidth <= NARROW && (setOpen(false), menu.current?.querySelector("button")?.focus())}
           current={id}
           turn={turn}
           onNew={() => (chosen(), go("chat", newId()))}
@@ -41,7 +43,7 @@ export default function Chat() {
         />
       )}
       <section className="talk" aria-label={words.pages.chat}>
-        <div className="talk-head row apart">
+        <div className="talk-head row apart" ref={menu}>
           <Button
             kind="bare"
             icon="menu"

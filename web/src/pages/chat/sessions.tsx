@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
 import { send } from "../../lib/api";
 import { href } from "../../lib/route";
@@ -11,12 +11,14 @@ import type { Session } from "./types";
 interface Props {
   current: string;
   turn: number;
+  /** By Escape, where it lies over the conversation. */
+  onLeft: () => void;
   onNew: () => void;
   onChosen: () => void;
   onGone: (id: string) => void;
 }
 
-export function Sessions({ current, turn, onNew, onChosen, onGone }: Props) {
+export function Sessions({ current, turn, onLeft, onNew, onChosen, onGone }: Props) {
   const words = useWords();
   const [query, setQuery] = useState("");
   const path = query ? `/sessions?q=${encodeURIComponent(query)}` : "/sessions";
@@ -34,7 +36,11 @@ export function Sessions({ current, turn, onNew, onChosen, onGone }: Props) {
     again();
   });
   return (
-    <aside className="sessions" aria-label={words.chat.sessions}>
+    <aside
+      className="sessions"
+      aria-label={words.chat.sessions}
+      onKeyDown={(event) => event.key === "Escape" && editing === null && onLeft()}
+    >
       <Button icon="plus" onClick={onNew}>
         {words.chat.fresh}
       </Button>
@@ -51,7 +57,7 @@ export function Sessions({ current, turn, onNew, onChosen, onGone }: Props) {
         {(value?.sessions ?? []).map((one) => (
           <li key={one.id} className={one.id === current ? "current" : ""}>
             {editing === one.id ? (
-              <Rename title={one.title} onDone={(title) => void rename.run(one.id, title)} />
+              <Rename title={one.title} onDone={(title) => void rename.run(one.id, title)} onLeft={() => setEditing(null)} />
             ) : (
               <>
                 <a href={href("chat", one.id)} title={`${one.title}\n${moment(one.updated)}`} onClick={onChosen} aria-current={one.id === current ? "true" : undefined}>
@@ -71,18 +77,26 @@ export function Sessions({ current, turn, onNew, onChosen, onGone }: Props) {
   );
 }
 
-function Rename({ title, onDone }: { title: string; onDone: (title: string) => void }) {
+function Rename({ title, onDone, onLeft }: { title: string; onDone: (title: string) => void; onLeft: () => void }) {
   const words = useWords();
   const [value, setValue] = useState(title);
+  const over = useRef(false);
+  // Once: the field goes away then, and what goes away is left too.
+  const end = (done: () => void) => {
+    if (!over.current) done();
+    over.current = true;
+  };
+  const keep = () => end(() => (value.trim() && value !== title ? onDone(value) : onLeft()));
   return (
-    <form onSubmit={(event) => (event.preventDefault(), onDone(value))}>
+    <form onSubmit={(event) => (event.preventDefault(), keep())}>
       <input
         className="input"
         autoFocus
         aria-label={words.rename}
         value={value}
         onChange={(event) => setValue(event.target.value)}
-        onBlur={() => onDone(value)}
+        onKeyDown={(event) => event.key === "Escape" && end(onLeft)}
+        onBlur={keep}
       />
     </form>
   );
