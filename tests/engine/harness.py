@@ -2,16 +2,19 @@
 
 import contextlib
 import itertools
+import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.processes import PATIENCE_S
+import psutil
+from tests.processes import PATIENCE_S, POLL_S, stands_still
 
 from mlxd.wire import (
     CallDelta,
@@ -82,7 +85,7 @@ class Engine:
         self.socket = mine
         # While it imports the libraries of a model it says nothing.
         self.socket.settimeout(2 * PATIENCE_S)
-        self._stream = mine.makefile("rb")
+        self._came = bytearray()
         self._ids = itertools.count(1)
         self.answers: dict[int, Answer] = {}
         self.progress = Progress("")
@@ -101,10 +104,13 @@ class Engine:
         self.socket.sendall(encode(frame))
 
     def receive(self) -> Up:
-        header = self._stream.read(4)
-        if len(header) < 4:
-            raise EOFError(f"the engine ended with {self.process.wait(PATIENCE_S)}")
-        frame: Up = _up.decode(self._stream.read(int.from_bytes(header, "little")))
+        while (length := self._whole()) is None:
+            came = self.socket.recv(1 << 20)
+            if not came:
+                raise EOFError(f"the engine ended with {self.process.wait(PATIENCE_S)}")
+            self._came += came
+        frame: Up = _up.decode(bytes(self._came[4 : 4 + length]))
+        del self._came[: 4 + length]
         match frame:
             case Hello():
                 self.hello = frame
@@ -119,6 +125,28 @@ class Engine:
             case Drained():
                 self.drained = True
         return frame
+
+    def _whole(self) -> int | None:
+        """The length of the next frame, when all of it is here."""
+        length = int.from_bytes(self._came[:4], "little")
+        return length if len(self._came) >= 4 + length else None
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It does nothing meanwhile, and all that it has said until then has been read."""
+        process = psutil.Process(self.process.pid)
+        process.suspend()
+        try:
+            while not stands_still(process):
+                time.sleep(POLL_S)
+            while self._whole() is not None or select.select([self.socket], [], [], 0)[0]:
+                if self._whole() is not None:
+                    self.receive()
+                else:
+                    self._came += self.socket.recv(1 << 20)
+            yield
+        finally:
+            process.resume()
 
     def submit(self, asked: Any, **options: Any) -> int:
         """`asked`: token ids, a text for the user's message, or an input frame."""
@@ -168,7 +196,6 @@ class Engine:
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
-            self._stream.close()
             self.socket.close()
         try:
             self.process.wait(PATIENCE_S)
