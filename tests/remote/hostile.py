@@ -153,7 +153,7 @@ class Hostile:
         """Longer than the time between two bytes may be, but never silent for so long."""
         await out.stream()
         for event in [EVENTS[1]] * 24 + list(EVENTS[2:]):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
             await out.chunk(event)
         await out.chunk(b"")
         return True
