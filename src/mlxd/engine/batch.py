@@ -72,6 +72,16 @@ class Flight:
         return reads
 
 
+@dataclass(frozen=True)
+class Ready:
+    """Jobs whose cache holds all of their tokens but the last: one with a cache of its own kind, or
+    several in a batch's."""
+
+    jobs: list[Job]
+    cache: kv.Cache
+    rope_deltas: list[int]
+
+
 class Batch:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -97,15 +107,14 @@ class Batch:
     def exhausted(self) -> bool:
         return all(r.exhausted for r in self.rows)
 
-    def join(self, jobs: Sequence[Job], cache: kv.Cache, rope_deltas: Sequence[int]) -> None:
-        """Add rows whose cache holds all of their tokens but the last: one row with a cache of
-        its own kind, or several in a batch's."""
+    def join(self, ready: Ready) -> None:
+        jobs, cache = ready.jobs, ready.cache
         alone = len(jobs) == 1
         for job in jobs:
             self._join_history(job)
             self.rows.append(Row(job, fed=len(job.tokens) - 1, launched=len(job.generated)))
         last = mx.array([j.tokens[-1] for j in jobs], dtype=mx.uint32)
-        deltas = mx.array([[d] for d in rope_deltas], dtype=mx.int32)
+        deltas = mx.array([[d] for d in ready.rope_deltas], dtype=mx.int32)
         if len(self.rows) == len(jobs):
             self._cache, self._alone = cache, alone
             self._inputs, self._deltas = last, deltas
@@ -115,6 +124,10 @@ class Batch:
             self._inputs = mx.concatenate([self._inputs, last])
             self._deltas = mx.concatenate([self._deltas, deltas])
         self._remake()
+
+    def ready(self) -> Ready:
+        """Its rows, for another batch to take over. Nothing may be under way."""
+        return Ready([r.job for r in self.rows], self._cache, np.array(self._deltas)[:, 0].tolist())
 
     def _spread(self) -> None:
         """One row runs on its own kind of cache, which is faster; from two on, a batch's."""

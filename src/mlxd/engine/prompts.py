@@ -10,7 +10,7 @@ import mlx.core as mx
 
 from . import kv
 from .backends import Backend, Sequence, picture_key
-from .batch import Batch
+from .batch import Batch, Ready
 from .job import Job
 from .pace import Pace
 from .prefix import Key, PrefixCache, key_of
@@ -49,8 +49,8 @@ def prefix_key(job: Job, length: int) -> Key:
 class Prompts:
     """Those that were begun and have not joined the batch yet. `most`: tokens in one chunk;
     `paddable`: several may share one; `came()`: whether somebody new waits to be let in;
-    `fail(job, error)`: one ended in a fault of its own; `tell(prefill, pixels)`: how far one is,
-    or that so many pixels are about to be looked at."""
+    `join(ready)`: these are read; `fail(job, error)`: one ended in a fault of its own;
+    `tell(prefill, pixels)`: how far one is, or that so many pixels are about to be looked at."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Prompts:
         most: int,
         paddable: bool,
         came: Callable[[], bool],
+        join: Callable[[Ready], None],
         fail: Callable[[Job, Exception], None],
         tell: Callable[[Prefill | None, int], None],
     ) -> None:
@@ -73,6 +74,7 @@ class Prompts:
         self._pace = pace
         self._most = most
         self._came = came
+        self._join = join
         self._fail = fail
         self._tell = tell
         self._chatted = -COURTESY_SECONDS
@@ -129,17 +131,20 @@ class Prompts:
         if self.paddable and chosen[0].plain:
             together = [self.reading[i] for i in group(queue, first, most)]
             chosen = [p for p in together if p.plain]
+        ready = None
         try:
             if len(chosen) > 1:
-                self._read_together(chosen)
+                ready = self._read_together(chosen)
             elif chosen[0].looking:
                 self._look(chosen[0])
             else:
-                self._read_chunk(chosen[0])
+                ready = self._read_chunk(chosen[0])
         except Exception as error:  # noqa: BLE001 - whatever MLX raises belongs to these prompts
             for p in chosen:
                 self.reading.remove(p)
                 self._fail(p.job, error)
+        if ready is not None:
+            self._join(ready)
         self._tell(chosen[0], 0)
 
     def _share(self, job: Job) -> int:
@@ -167,7 +172,7 @@ class Prompts:
             p.sequence, p.looking = looked.value, None
         self._pace.paused(began, running)
 
-    def _read_chunk(self, p: Prefill) -> None:
+    def _read_chunk(self, p: Prefill) -> Ready | None:
         size = min(p.left, self._pace.sizer.size(self._streaming), self._share(p.job))
         if size:
             with self._pace.chunk(size, self._batch.flight, self._streaming):
@@ -175,13 +180,13 @@ class Prompts:
                 mx.eval(kv.arrays(p.cache))
             p.done += size
         if p.left:
-            return
+            return None
         self.reading.remove(p)
         if p.done:
             self._prefix.store(prefix_key(p.job, p.done), kv.clone(p.cache))
-        self._batch.join([p.job], p.cache, [p.sequence.rope_delta])
+        return Ready([p.job], p.cache, [p.sequence.rope_delta])
 
-    def _read_together(self, chosen: list[Prefill]) -> None:
+    def _read_together(self, chosen: list[Prefill]) -> Ready:
         """Several short prompts to their ends in one padded chunk."""
         lengths = [p.left for p in chosen]
         rows = [p.sequence.tokens[p.done : -1] for p in chosen]
@@ -195,4 +200,5 @@ class Prompts:
             mx.eval(kv.arrays(cache))
         for p in chosen:
             self.reading.remove(p)
-        self._batch.join([p.job for p in chosen], cache, [p.sequence.rope_delta for p in chosen])
+        rope_deltas = [p.sequence.rope_delta for p in chosen]
+        return Ready([p.job for p in chosen], cache, rope_deltas)

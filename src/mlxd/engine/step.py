@@ -22,7 +22,7 @@ from mlxd.wire import Failed, Progress, Submit, Tokens
 
 from . import kv
 from .backends import Backend
-from .batch import Batch, Flight, Read, Row
+from .batch import Batch, Flight, Read, Ready, Row
 from .job import Job
 from .pace import Pace
 from .prefix import PrefixCache
@@ -118,6 +118,7 @@ class Stepper:
             # State that can't be rolled back must be kept at the end of each prompt, row by row.
             paddable=self._batchable and kv.can_trim(cache) and kv.can_pad(kv.to_batch([cache])),
             came=lambda: not self.inbox.empty(),
+            join=self._join,
             fail=self._fail,
             tell=self._tell,
         )
@@ -176,7 +177,7 @@ class Stepper:
             try:
                 self._decode()
             except Exception as error:  # noqa: BLE001 - what MLX raises belongs to this step's rows
-                self._fail_step(error)
+                self._fail_step(error, self.batch)
             self.prompts.read_some()
             self._tell()
 
@@ -216,7 +217,7 @@ class Stepper:
         for job in [j for j in self.waiting if j.cancelled]:
             self.waiting.remove(job)
         self.prompts.drop_cancelled()
-        self._end([r for r in self.batch.rows if r.job.cancelled])
+        self._end([r for r in self.batch.rows if r.job.cancelled], self.batch)
 
     # --- admission ---------------------------------------------------------------------------
 
@@ -269,10 +270,10 @@ class Stepper:
 
     def _decode(self) -> None:
         if self.batch.guided:
-            self._land(self.batch.flight)
+            self._land(self.batch.flight, self.batch)
             self.batch.flight = None
-        ahead = self._launch()
-        if self._land(self.batch.flight):
+        ahead = None if self.prompts.chat_begins else self._launch(self.batch)
+        if self._land(self.batch.flight, self.batch):
             self.pace.decoded()
         self.batch.flight = ahead
         if ahead is not None:
@@ -280,18 +281,35 @@ class Stepper:
             if self.pace.steps % STEPS_BETWEEN_TRIMS == 0:
                 mx.clear_cache()
 
-    def _launch(self) -> Flight | None:
-        allowed, faults = self.batch.masks()
+    def _join(self, ready: Ready) -> None:
+        """A chat that comes into background work has its first token from a step of its own: that
+        of one row is over sooner, and its cache is moved to theirs when the token is out."""
+        background = self.batch.rows and all(r.job.batch_class for r in self.batch.rows)
+        if not background or ready.jobs[0].batch_class:
+            self.batch.join(ready)
+            return
+        own = Batch(self.backend)
+        own.join(ready)
+        try:
+            self._land(self._launch(own), own)
+        except Exception as error:  # noqa: BLE001 - what MLX raises belongs to this step's rows
+            self._fail_step(error, own)
+        self.pace.steps += 1
+        if own.rows:
+            self.batch.join(own.ready())
+
+    def _launch(self, batch: Batch) -> Flight | None:
+        allowed, faults = batch.masks()
         for row, fault in faults:
             self._fail(row.job, fault)
         if faults:
-            self.batch.drop([row for row, _ in faults])
-            return self._launch()
-        if not self.batch.rows or self.batch.exhausted or self.prompts.chat_begins:
+            batch.drop([row for row, _ in faults])
+            return self._launch(batch)
+        if not batch.rows or batch.exhausted:
             return None
-        return self.batch.launch(allowed)
+        return batch.launch(allowed)
 
-    def _land(self, flight: Flight | None) -> bool:
+    def _land(self, flight: Flight | None, batch: Batch) -> bool:
         """Read a launched step and act on its tokens."""
         if flight is None:
             return False
@@ -299,7 +317,7 @@ class Stepper:
         self._faults = 0
         ended = [r.row for r in reads if self._ends(r)]
         self.writer.flush()
-        self._end(ended)
+        self._end(ended, batch)
         return bool(reads)
 
     def _ends(self, read: Read) -> bool:
@@ -342,18 +360,18 @@ class Stepper:
         )
         self.writer.failed(row.job, Failed(row.job.id, "engine", message))
 
-    def _end(self, rows: list[Row]) -> None:
+    def _end(self, rows: list[Row], batch: Batch) -> None:
         for row in rows:
-            if row in self.batch.rows and not row.job.failed:
-                self._remember(row)
+            if row in batch.rows and not row.job.failed:
+                self._remember(row, batch)
         if rows:
-            self.batch.drop(rows)
+            batch.drop(rows)
 
-    def _remember(self, row: Row) -> None:
+    def _remember(self, row: Row, batch: Batch) -> None:
         """Keep what a finished row computed: the next turn of its conversation begins with it."""
         assert row.fed <= len(row.job.tokens), "a cache must not hold tokens that its key lacks"
         if self.prefix.budget:
-            self.prefix.store(prefix_key(row.job, row.fed), self.batch.take_cache(row))
+            self.prefix.store(prefix_key(row.job, row.fed), batch.take_cache(row))
 
     # --- faults ------------------------------------------------------------------------------
 
@@ -366,13 +384,13 @@ class Stepper:
         message = str(error) or type(error).__name__
         self.writer.failed(job, Failed(job.id, "engine", message, traceback=traceback.format_exc()))
 
-    def _fail_step(self, error: Exception) -> None:
+    def _fail_step(self, error: Exception, batch: Batch) -> None:
         """Everything in the batch shares the fault; nothing of its state is kept."""
-        for row in self.batch.rows:
+        for row in batch.rows:
             if not row.done and not row.job.cancelled:
                 self._fail(row.job, error)
-        self.batch.clear()
-        self.batch.flight = None
+        batch.clear()
+        batch.flight = None
         self._faults += 1
         if self._faults >= FAULTS_TO_GIVE_UP:
             raise GivenUp(f"{self._faults} steps failed one after the other: {error}") from error
