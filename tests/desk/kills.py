@@ -55,7 +55,7 @@ def disturbed(service: Service, ids: Sequence[str], kills: int, seed: int) -> tu
     """Kill, each victim in turn; returns how often, and how often there was work to disturb."""
     dice = random.Random(seed)
     done = working = 0
-    until = time.monotonic() + PATIENCE_S * 5
+    until = time.monotonic() + PATIENCE_S * 3
     while time.monotonic() < until:
         if done < kills:
             # A moment of no one's choosing is what this is about.

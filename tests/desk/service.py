@@ -40,7 +40,9 @@ class Service:
         )
         self.output = ""
         url = self.wait_for(r"listening on (http://\S+)")[1]
-        self.http = httpx2.Client(base_url=url, timeout=PATIENCE_S, trust_env=False)
+        # No connection that the service is about to close for having been idle is used once more.
+        limits = httpx2.Limits(keepalive_expiry=1.0)
+        self.http = httpx2.Client(base_url=url, timeout=PATIENCE_S, limits=limits, trust_env=False)
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         assert self.process.stdout is not None

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.terminal import Terminal
 
 from .papers import Paper, label
 from .service import PATIENCE_S, Service
+
+pytestmark = pytest.mark.timeout(600)
 
 COMMAND = [sys.executable, "-m", "mlxd", "docs", "jobs", "--follow"]
 SHOW_CURSOR = "\x1b[?25h"

@@ -10,6 +10,8 @@ import pytest
 from .papers import Paper, label
 from .service import Service
 
+pytestmark = pytest.mark.timeout(600)
+
 ROOT = Path(__file__).parents[2]
 # Without PyTorch and models of its own; what these parts need beside is small.
 PACKAGE = "docling-slim[convert-core,format-pdf-pypdfium2,format-markdown,format-html]==2.143.0"

@@ -12,6 +12,8 @@ from mlxd.supervisor.desk import Desk
 
 from .service import Service, eventually
 
+pytestmark = pytest.mark.timeout(600)
+
 
 class Nobody:
     def add(self, pid: int, what: str) -> None:

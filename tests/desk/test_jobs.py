@@ -12,6 +12,8 @@ from .agent.upstream import Upstream
 from .papers import Paper, label
 from .service import Service, eventually
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

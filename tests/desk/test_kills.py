@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from .kills import chunks, disturbed, documents
 from .service import Service
+
+pytestmark = pytest.mark.timeout(600)
 
 KILLS = 6
 

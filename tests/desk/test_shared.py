@@ -15,6 +15,8 @@ from .agent.upstream import Upstream
 from .papers import Paper, label
 from .service import Service, eventually
 
+pytestmark = pytest.mark.timeout(600)
+
 # Jobs of one machine.
 AT_ONCE = 2
 # Debian keeps the server's programs out of the way of everyday ones.

@@ -12,6 +12,8 @@ from mlxd.desk.documents.words import fold
 
 from .service import Service
 
+pytestmark = pytest.mark.timeout(600)
+
 TEXT = (
     "Solar panels on the roof of the school deliver electricity. The batteries in the cellar "
     "keep the electricity for the night. Many parents asked about the costs of the batteries."

@@ -8,6 +8,8 @@ import pytest
 
 from .service import Service, eventually
 
+pytestmark = pytest.mark.timeout(600)
+
 TEXTS = {
     "dog.txt": b"A puppy was barking in the garden all night long.",
     "tax.txt": b"The deadline for the income declaration is the end of July.",

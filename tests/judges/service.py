@@ -14,12 +14,14 @@ from typing import Any
 
 import httpx2
 from tests.kept import share_compiled
-from tests.processes import ORPHAN_S, beneath, end, left
+from tests.processes import ORPHAN_S, PATIENCE_S, beneath, end, left
 
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0
+START_SECONDS = PATIENCE_S
+STOP_SECONDS = PATIENCE_S
 # How long the service may take to let go of what a request held.
-RELEASE_SECONDS = 60.0
+RELEASE_SECONDS = PATIENCE_S
+# No connection that the service is about to close for having been idle is used once more.
+LIMITS = httpx2.Limits(keepalive_expiry=1.0)
 LISTENING = re.compile(r"listening on (http://\S+)")
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -72,7 +74,13 @@ class Service:
         self.url = self._url()
         self.port = int(self.url.rpartition(":")[2])
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self.http = httpx2.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+        self.http = httpx2.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=PATIENCE_S,
+            limits=LIMITS,
+            trust_env=False,
+        )
         self._wait_until_started()
         self.pids = self._pids()
 
@@ -127,7 +135,7 @@ class Service:
         body = {"model": "tiny", "prompt": prompt, "max_tokens": 4, **more}
         return self.post(body, "/v1/completions")
 
-    def raw(self, timeout: float = 60.0) -> socket.socket:
+    def raw(self, timeout: float = PATIENCE_S) -> socket.socket:
         made = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
@@ -160,7 +168,7 @@ class Service:
         finally:
             behind = left(children, ORPHAN_S)
             end(behind)
-        self._listener.join(5)
+        self._listener.join(PATIENCE_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
         assert not behind, f"left behind: {behind}"

@@ -300,5 +300,5 @@ def test_curl_as_in_the_readme(service: Service) -> None:
     json_type = ["-H", "content-type: application/json"]
     # Without the header curl says that it is a form, and it is JSON all the same.
     for header in (json_type, []):
-        done = subprocess.run([*command, *header], capture_output=True, timeout=30, check=True)
+        done = subprocess.run([*command, *header], capture_output=True, timeout=120, check=True)
         assert json.loads(done.stdout)["usage"]["completion_tokens"] == 5

@@ -14,6 +14,8 @@ import pytest
 
 from .service import Service, answered
 
+pytestmark = pytest.mark.timeout(600)
+
 FAULTS = Path(__file__).with_name("faults")
 SERVE = (sys.executable, "-m", "mlxd", "serve", "--port", "0")
 PLACES = ("prefill", "decode", "detokenise")

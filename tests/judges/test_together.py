@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.processes import PATIENCE_S
 
 from .service import Service, answered
 
@@ -80,7 +81,7 @@ def test_answers_are_those_that_each_would_get_alone(service: Service, seed: int
 
     def client(number: int) -> list[tuple[str, str, int] | None]:
         body = asked[number]
-        ready.wait(60)
+        ready.wait(PATIENCE_S)
         first = streamed(service, body, draw.randrange(4) if number in leaving else None)
         then = None
         if number + CLIENTS in leaving:

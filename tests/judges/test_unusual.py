@@ -35,7 +35,7 @@ def chunked(*parts: bytes, extension: bytes = b"", trailer: bytes = b"") -> byte
 
 
 def status(service: Service, sent: bytes) -> int:
-    with service.raw(10) as connection, connection.makefile("rb") as answer:
+    with service.raw() as connection, connection.makefile("rb") as answer:
         connection.sendall(sent)
         return int(answer.readline().split()[1])
 

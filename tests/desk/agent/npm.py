@@ -49,7 +49,7 @@ class Client:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 def plain(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -58,6 +58,7 @@ def _stopped(service: Service) -> str:
             if taken.count("text-delta") >= 20:
                 break
     service.released()
+    service.eventually(lambda: len(kept(service, "rec-stop")) == 2)
     return taken
 
 

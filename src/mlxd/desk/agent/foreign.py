@@ -12,7 +12,9 @@ from pydantic_ai.toolsets import AbstractToolset
 log = logging.getLogger(__name__)
 
 # A server that has not answered by then is left out of this turn.
-CONNECT_S = 10.0
+# Many are fetched, or compiled, before they begin.
+CONNECT_S = 30.0
+CLOSE_S = 10.0
 # And of those that follow: nobody should wait for it again and again.
 AGAIN_S = 30.0
 
@@ -67,7 +69,7 @@ class ForeignTools:
         toolsets, self._toolsets, self._read = self._toolsets, [], None
         for toolset in toolsets:
             try:
-                async with asyncio.timeout(CONNECT_S):
+                async with asyncio.timeout(CLOSE_S):
                     await toolset.wrapped.client.close()  # type: ignore[attr-defined]
             except Exception as error:  # noqa: BLE001 - theirs, and they end with us anyway
                 log.warning("%s could not be closed: %s", toolset.label, error)

@@ -271,15 +271,16 @@ class Jobs:
         """`assigned` is told, from a thread, which model serves each capability."""
         while True:
             await asyncio.sleep(LOOK_S)
+            # Before: what was assigned earlier is no news for one that has found nobody since.
+            waiting = await asyncio.to_thread(
+                self.ledger.find, jobs.c.state == "waiting", limit=1_000
+            )
             try:
                 now = await self._models.assigned()
             except Exception as error:  # noqa: BLE001 - the gateway is asked again in a moment
                 log.info("what is assigned could not be asked: %s", error)
                 continue
             await asyncio.to_thread(assigned, now)
-            waiting = await asyncio.to_thread(
-                self.ledger.find, jobs.c.state == "waiting", limit=1_000
-            )
             for job in waiting:
                 if job.waits_for == AGAIN or now.get(job.waits_for or ""):
                     await asyncio.to_thread(self.again, job.id, "waiting")
