@@ -1,5 +1,7 @@
 """The products that stand in front of the BLAS: used where they can be built, never in the way."""
 
+import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +55,23 @@ def test_a_broken_compiler_is_said(python: Run, tmp_path: Path) -> None:
     out = python(OPEN + "assert found is None\n" + SWEEP, PATH=str(gcc.parent))
     assert "no such header" in out
     assert out.endswith("same")
+
+
+def test_a_compiler_that_takes_for_ever_is_given_up_once(python: Run, tmp_path: Path) -> None:
+    gcc = tmp_path / "bin" / "gcc"
+    gcc.parent.mkdir()
+    # As gcc does: what it starts itself goes on when it is ended.
+    gcc.write_text(
+        f"#!/bin/sh\necho . >> {tmp_path}/begun\n/bin/sleep 600 &\necho $! > {tmp_path}/it\nwait\n"
+    )
+    gcc.chmod(0o755)
+    soon = OPEN.replace("280.0", "5.0")
+    try:
+        out = python(soon + "assert found is None", PATH=str(gcc.parent))
+    finally:
+        os.kill(int((tmp_path / "it").read_text()), signal.SIGKILL)
+    assert "was not done with mlxd's own products after 5 s" in out
+    assert (tmp_path / "begun").read_text() == ".\n"
 
 
 def test_the_second_start_needs_no_compiler_run(python: Run, tmp_path: Path) -> None:

@@ -31,8 +31,9 @@ FLAGS = (
     "-pthread",
     "-fvisibility=hidden",
 )
-# It takes 2.5 s on a quiet core; a start must not hang on a broken compiler.
-TIMEOUT_S = 60.0
+# It takes 2.5 s on a quiet core; a start must not hang on a broken compiler, nor be taken for dead
+# because of a slow one: an engine says nothing meanwhile, and has a minute for that.
+TIMEOUT_S = 45.0
 # How long a helper thread looks for more work before it sleeps. Between two products of a layer
 # lie some tens of microseconds; spinning longer takes the core from the gateway and the client.
 SPIN_US = 30
@@ -101,9 +102,19 @@ def _cpu() -> str:
 
 def _build(compiler: str, target: Path) -> None:
     command = [compiler, *FLAGS, *SOURCES, "-o", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    # A file and no pipe, which what a compiler starts would hold open when it is ended.
+    with target.with_suffix(".said").open("w+b") as said:
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=TIMEOUT_S
+            )
+        except subprocess.TimeoutExpired as error:
+            # Elsewhere it would take as long.
+            told = f"{compiler} was not done with mlxd's own products after {TIMEOUT_S:g} s"
+            raise CannotMake(told) from error
+        said.seek(0)
+        lines = said.read().decode(errors="replace").strip().splitlines() or ["no message"]
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no message"]
         raise CannotMake(f"{compiler} can't build mlxd's own products: {lines[0]}")
 
 
