@@ -1,3 +1,5 @@
+import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -144,3 +146,30 @@ async def test_what_was_asked_otherwise_is_kept_as_a_branch(tmp_path):
         (branch,) = [one for one in await sessions.find() if one.branched_from == "s"]
         assert (await sessions.get(branch.id)).messages == [message("m1", "one")]
         assert (await sessions.get("s")).messages == [message("m1", "another one")]
+
+
+async def test_who_leaves_in_the_middle_of_a_write_takes_nothing_of_anothers_along(tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(db):
+        db.execute("DELETE FROM messages")
+        begun.set()
+        go_on.wait(60)
+        db.rollback()
+
+    async with opened(tmp_path) as sessions:
+        await sessions.continued("s", [message("m1", "one")])
+        leaving = asyncio.create_task(sessions._do(slow))
+        await asyncio.to_thread(begun.wait, 60)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        answer = message("a1", "1", "assistant")
+        answering = asyncio.create_task(sessions.answered("s", "m1", answer))
+        try:
+            # As long as it would take if it did not wait.
+            await asyncio.wait([answering], timeout=1)
+            assert not answering.done()
+        finally:
+            go_on.set()
+        await answering
+        assert ids(await sessions.get("s")) == ["m1", "a1"]

@@ -51,8 +51,9 @@ class Sessions:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._db is not None:
-            self._db.close()
+        async with self._lock:
+            if self._db is not None:
+                self._db.close()
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,11 @@ class Sessions:
         self._db.executescript(_SCHEMA)
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """One transaction in a thread of its own: a slow disk stops no stream."""
+        """One transaction in a thread of its own: a slow disk stops no stream. Who leaves meanwhile
+        does not cancel it, for the next one must not begin in the middle of it."""
+        return await asyncio.shield(self._alone(work))
+
+    async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
         assert self._db is not None
         db = self._db
 

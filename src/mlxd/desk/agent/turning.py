@@ -1,6 +1,5 @@
 """A client's turn: taken in, answered as a stream, and kept."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -68,9 +67,7 @@ class Turning:
 
         async def keep(answer: Answer) -> None:
             if (answer.parts or answer.metadata) and not turn.ended:
-                # A client that leaves cancels its stream, but not what is written down of it.
-                kept = self._sessions.answered(given.id, question, answer.message())
-                await asyncio.shield(kept)
+                await self._sessions.answered(given.id, question, answer.message())
 
         async def events() -> AsyncIterator[Any]:
             async with AsyncExitStack() as stack:
