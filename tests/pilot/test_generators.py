@@ -8,7 +8,7 @@ import pytest
 from training.pilot import chat, evaluate
 from training.pilot.heldout import echo
 from training.pilot.heldout import text as heldout
-from training.pilot.phrase import Example
+from training.pilot.phrase import Example, loosen
 from training.pilot.tasks import exact, found, kinds, mixture, passage
 from training.pilot.tokenizer import Tokenizer
 
@@ -129,3 +129,21 @@ def test_tags_stand_in_the_document_and_are_three_to_seven() -> None:
         text = str(example.messages[-1]["content"]).lower()
         assert 3 <= len(set(found)) == len(found) <= 7
         assert all(tag.lower() in text for tag in found)
+
+
+def test_a_request_never_loses_all_its_words() -> None:
+    for i in range(3000):
+        rng = random.Random(f"loosen/{i}")
+        assert loosen(rng, "Stop it", ["word"], 1.0).strip()
+        assert loosen(rng, "你好", ["word"], 1.0).strip(" ，。")
+
+
+def test_a_sentence_that_repeats_itself_is_asked_for_whole() -> None:
+    seen = 0
+    for i in range(2000):
+        example = exact.make(random.Random(f"again/{i}"))
+        shown = "".join(str(message["content"]) for message in example.messages)
+        assert example.answer in shown
+        words = example.answer.split()
+        seen += len(words) > 4 and len(set(words)) < len(words) - 1
+    assert seen > 50

@@ -3,6 +3,7 @@
 import mmap
 import multiprocessing as mp
 import queue
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 SLOT_BYTES = 20 << 20
+SLIPS = 3  # in a row that one worker may make: more is no chance
 Batch = dict[str, np.ndarray]
 
 
@@ -34,15 +36,24 @@ def _work(
     free: Any,
     full: Any,
 ) -> None:
-    number = 0
-    try:
-        while True:
-            slot = free.get()
-            full.put((slot, _write(slots[slot], make(f"{seed}/{worker}/{number}"))))
-            number += 1
-    except BaseException:
-        full.put((-1, traceback.format_exc()))
-        raise
+    """Batches without end. A generator's rare slip costs a batch, not the hour; it is told of."""
+    number = slips = 0
+    while True:
+        slot = free.get()
+        try:
+            layout = _write(slots[slot], make(f"{seed}/{worker}/{number}"))
+        except Exception:
+            slips += 1
+            free.put(slot)
+            if slips == SLIPS:
+                full.put((-1, traceback.format_exc()))
+                raise
+            print(f"batch {seed}/{worker}/{number} can't be made", file=sys.stderr)
+            traceback.print_exc()
+        else:
+            slips = 0
+            full.put((slot, layout))
+        number += 1
 
 
 class Loader:

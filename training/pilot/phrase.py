@@ -8,6 +8,7 @@ from typing import Any
 
 _INNERMOST = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
+_MARKS = "\"'“”,.:;!?()，。：；！？（） \n"
 
 
 def choose(rng: random.Random, template: str) -> str:
@@ -33,13 +34,14 @@ def loosen(rng: random.Random, template: str, words: list[str], share: float = 0
             return word
         return "" if not word.isascii() or rng.random() < 0.35 else rng.choice(words)
 
-    return " ".join(_WORD.sub(change, template).split(" "))
+    changed = " ".join(_WORD.sub(change, template).split(" "))
+    return changed if changed.strip(_MARKS) else template
 
 
 def _opens_with(text: str, values: Any) -> bool:
     """Whether a text begins with something that an answer has to repeat letter by letter."""
     told = values if isinstance(values, str) else json.dumps(values, ensure_ascii=False)
-    return text.split(maxsplit=1)[0].strip("\"'“”,.:;!?()") in told
+    return text.split(maxsplit=1)[0].strip(_MARKS) in told
 
 
 def capital(text: str, values: Any) -> str:

@@ -111,6 +111,8 @@ class Trainer:
         if strange or any(not k.startswith("glyphs") for k in missing):
             raise ValueError(f"{path} holds another model: missing {missing}, strange {strange}")
         self.progress, self.step = float(told.get("progress", 0)), int(told.get("step", 0))
+        if self.a.again_from:  # a finished run goes through the end of the schedule once more
+            self.progress = min(self.progress, self.a.again_from)
         self.warm = self.step
         print(f"from {path}: step {self.step}, progress {self.progress:.3f}", flush=True)
 
@@ -339,6 +341,12 @@ def main() -> None:
     parser.add_argument("--fonts", type=Path, default=Path(".pilot/fonts"))
     parser.add_argument("--out", default="runs/pilot")
     parser.add_argument("--start", default="", help="weights to begin from")
+    parser.add_argument(
+        "--again-from",
+        type=float,
+        default=0,
+        help="with --start: the place in the schedule, if the weights are further",
+    )
     parser.add_argument("--layers", type=int, default=Shape.layers, help="of the language model")
     parser.add_argument("--device", default="", help="fail when it is not there")
     parser.add_argument("--rows", type=int, default=batches.ROWS, help="of text in a batch")

@@ -201,7 +201,57 @@ def _tally(names: list[str]) -> list[str]:
     return [many(names.count(n), n) for n in order]
 
 
+ONE_OF = (
+    "[[Reply|Answer|Respond] with one [word |][of these|of|out of]|[Choose|Pick] [one |][from|of|among]|"
+    "[One|Any] of|Options|[Possible|Allowed] answers|The [answer|word] is one of|Only|Use [one of|only]]"
+)
+ONE_WORD = (
+    "[[Reply|Answer|Respond] [with|in] [only |just |][one|a single] word|[One|A single] word|"
+    "[Only|Just] the [word|answer]][.|, please.| only.| is enough.]"
+)
+
+
+def _among(rng: random.Random, asked: str, answer: str, others: list[str]) -> str:
+    """The same question with the answers among which to choose: they are not to be repeated."""
+    roll = rng.random()
+    if roll < 0.35:
+        return asked
+    if roll < 0.55:
+        return f"{asked} {choose(rng, ONE_WORD)}"
+    offered = [one for one in others if one != answer]
+    offered = [*rng.sample(offered, min(len(offered), rng.randint(1, 5))), answer]
+    rng.shuffle(offered)
+    last = rng.choice([" or ", " or ", ", ", ", or ", " / "])
+    shown = ", ".join(offered[:-1]) + last + offered[-1]
+    if roll < 0.8:
+        head = choose(rng, ONE_OF)
+        return f"{asked} {head}: {shown}{rng.choice(['', '.', '.'])}"
+    if roll < 0.92:
+        return f"{asked.rstrip('?')}{rng.choice([':', ',', ' -'])} {shown}?"
+    return f"{rng.choice(['Is it ', 'What is it: ', ''])}{shown}? {asked}"
+
+
 def ask_scene(rng: random.Random, items: list[Item], ground: str) -> tuple[str, str]:
+    if len(items) == 1 and rng.random() < 0.4:
+        kind = rng.choice(["color", "color", "shape"])
+        if kind == "shape":
+            asked = choose(rng, "[What|Which] [shape|figure|form] is [this|it|drawn here|shown]?")
+            return _among(rng, asked, items[0].shape, list(SHAPES)), items[0].shape
+        asked = choose(
+            rng,
+            "[What|Which] [color|colour] [is|has] [the [shape|figure|object|thing]|it|this]"
+            "[| in the [picture|image]]?",
+        )
+        return _among(rng, asked, items[0].color, list(COLORS)), items[0].color
+    asked, answer = _ask_scene(rng, items, ground)
+    if answer in COLORS:
+        asked = _among(rng, asked, answer, list(COLORS))
+    elif answer in ("yes", "no"):
+        asked = _among(rng, asked, answer, ["yes", "no"])
+    return asked, answer
+
+
+def _ask_scene(rng: random.Random, items: list[Item], ground: str) -> tuple[str, str]:
     names = [i.name for i in items]
     single = [i for i in items if names.count(i.name) == 1]
     by_shape = [i for i in items if [x.shape for x in items].count(i.shape) == 1]

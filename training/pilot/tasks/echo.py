@@ -111,12 +111,37 @@ def _salted(rng: random.Random, text: str) -> str:
     return loosen(rng, text, lx.all_words(), 0.25)
 
 
+BEGS = "Could you,Can you,Would you,Will you,Might you,Won't you,Could I have you,Can I ask you to,Would you please,Could you please,Is it possible to,May I ask you to".split(
+    ","
+)
+ANSWERS = "your answer,your reply,your response,your next turn,your next line,the whole answer,your output,the next thing you say,your message,what you send,the reply".split(
+    ","
+)
+READS = "be,read,say,contain,consist of,be only,be just,simply be,simply say,only read,show,hold,be nothing but,state,equal".split(
+    ","
+)
+
+
+def _question(rng: random.Random, parts: dict[str, list[str]], shown: str) -> str:
+    """A question that wants the text: its mark belongs to the question, not to the text."""
+    adverb = rng.choice(["", "", rng.choice(parts["adverb"]) + " "])
+    if rng.random() < 0.5:
+        out = f"{rng.choice(BEGS)} {adverb}{rng.choice(parts['verb'])} {shown}"
+    else:
+        word = rng.choice(["Could", "Can", "Would", "Will", "May", "Might", "Should", "Must"])
+        out = f"{word} {rng.choice(ANSWERS)} {adverb}{rng.choice(READS)} {shown}"
+    end = rng.choice(["", "", "", f" {rng.choice(parts['end'])}", f", {rng.choice(parts['tail'])}"])
+    return out + end.replace(" ,", ",").replace(" ?", "").rstrip("?") + "?"
+
+
 def english(rng: random.Random, text: str) -> str:
     parts, kind = _parts("en"), shape(text)
     pre = _pre(rng, parts)
     lead = (pre + " ") if pre else ""
     quoted = _quoted(rng, text, False) if rng.random() < 0.4 else None
     free = quoted is not None or kind in ("token", "phrase")
+    if free and kind != "block" and text[-1] != "?" and rng.random() < 0.07:
+        return lead + _salted(rng, _question(rng, parts, "\0")).replace("\0", quoted or text)
     roll = rng.random()
     tail = _cap(rng.choice(parts["tail"])) + "."
     if kind == "block" or roll < 0.07:

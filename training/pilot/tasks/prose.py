@@ -217,6 +217,77 @@ def program(rng: random.Random) -> str:
     )
 
 
+def again(rng: random.Random) -> str:
+    """The same words several times, each time before others: a copy has to know where it is."""
+    word = lx.word(rng).lower()
+    a, b, c = (
+        rng.choice([lx.word, lx.noun, lx.code, lx.first_name, lambda r: lx.words(r, 2, 3)])(rng)
+        for _ in range(3)
+    )
+    number = rng.randint(0, 9999)
+    short = rng.choice(SHORT)
+    roll = rng.random()
+    if roll < 0.35:  # a few pieces in any order
+        pieces = [a, b, c, word, lx.word(rng)][: rng.randint(2, 5)]
+        drawn = [rng.choice(pieces) for _ in range(rng.randint(4, 9))]
+        link = rng.choice([" ", " ", ", ", ". ", " and ", "; ", "-", "/"])
+        return link.join(drawn) + rng.choice(["", "", ".", "!"])
+    return rng.choice(
+        [
+            lambda: (
+                f"{short} {a}. {short} {b}.{rng.choice(['', f' {short}.', f' {c}.', f' {short} {c}.'])}"
+            ),
+            lambda: f"{word} the {a}, {word} the {b}, and {word} the {c}.",
+            lambda: f"They {word} {a}, we {word} {b}, but you never {word} {c}.",
+            lambda: f"One {a} is a {b}, two {a} are a {c}, three {a} are {number}.",
+            lambda: f"while ({a} < {number}) {{ {word}({b}); }} {word}({c});",
+            lambda: (
+                f'try {{ {word}("{a}"); }} catch {{ {word}("{b}"); }} finally {{ {word}({number}); }}'
+            ),
+            lambda: f"for ({word} = 0; {word} < {number}; {word}++) {{ {word} += 1; }}",
+            lambda: f"{word}({a}); {word}({b}); {word}({c});",
+            lambda: f'["{a}", "{b}", "{a}", "{c}"]',
+            lambda: f'{{"{word}": "{a}", "{b}": {{"{word}": "{c}"}}}}',
+            lambda: f"<{word}>{a}</{word}><{word}>{b}</{word}>",
+            lambda: f"{a} = {a} + {number}; {b} = {b} + {number};",
+            lambda: f"{a}? {b}! {a}? {c}!",
+            lambda: f"{english(rng)} {short}, {a}. {short}, {b}.",
+            lambda: f"From {a} to {b}, from {b} to {c}, from {c} to {a}.",
+            lambda: f"No {a}, no {b}, no {c}{rng.choice(['', ', no ' + word])}.",
+        ]
+    )()
+
+
+MEASURES = "只个本封张条块件位辆杯朵家间座次"
+
+
+def zh_again(rng: random.Random) -> str:
+    nouns = [rng.choice(lx.chinese("noun")) for _ in range(3)]
+    n, m = rng.choice("一两三几"), rng.choice(MEASURES)
+    other = rng.choice(MEASURES)
+    who, verb = _ZH["who"](rng), rng.choice(lx.chinese("verb"))
+    way = rng.choice(["从{p}", "在{p}", "给{w}", "为{w}", "跟{w}", "向{w}", ""])
+    way = way.replace("{p}", _ZH["place"](rng)).replace("{w}", _ZH["who"](rng))
+    pair = lx.zh_chars(rng, 1, 2)
+    text = rng.choice(
+        [
+            lambda: f"{who}{verb}{n}{m}{nouns[0]}和{n}{m}{nouns[1]}",
+            lambda: f"{who}{way}{verb}来{n}{m}{nouns[0]}",
+            lambda: (
+                f"{who}{_ZH['when'](rng)}{way}{verb}{rng.choice(['了', '过', '来', '到', ''])}{rng.choice([n, str(rng.randint(2, 9999))])}{m}{nouns[0]}和{n}{other}{nouns[1]}"
+            ),
+            lambda: f"{n}{m}{nouns[0]}、{n}{m}{nouns[1]}、{n}{other}{nouns[2]}",
+            lambda: f"{who}一边{verb}，一边{rng.choice(lx.chinese('verb'))}{nouns[0]}",
+            lambda: f"{nouns[0]}{pair}{nouns[1]}，{nouns[0]}{lx.zh_chars(rng, 1, 2)}{nouns[2]}",
+            lambda: pair + lx.zh_chars(rng, 1, 3) + pair + lx.zh_chars(rng, 1, 3) + pair,
+            lambda: f"{nouns[0]}的{nouns[1]}的{nouns[2]}是{nouns[1]}的{nouns[0]}",
+            lambda: f"越{pair}越{nouns[0]}，越{nouns[1]}越{pair}",
+            lambda: f"{who}有{n}{m}{nouns[0]}，{_ZH['who'](rng)}也有{n}{m}{nouns[1]}",
+        ]
+    )()
+    return text + rng.choice(["。", "。", "。", "！", "", "？"])
+
+
 def record(rng: random.Random) -> str:
     """A little JSON, flat or nested."""
 
