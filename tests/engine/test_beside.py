@@ -81,3 +81,17 @@ def test_its_first_token_does_not_wait_for_a_step_of_the_background(text_engine:
             frames.append({event.id for event in frame.events})
     end(text_engine, slow)
     assert frames == [{chat}, *[{chat, *slow}] * 4]
+
+
+def test_the_background_goes_on_beside_chats_without_end(text_engine: Engine) -> None:
+    """Each of one token, so that none of them ever shares a step with it otherwise."""
+    slow = background(text_engine, 4)
+    chats = [text_engine.submit(prompt(10 + 7 * i, 700 + i), max_tokens=1) for i in range(40)]
+    while not text_engine.answers[chats[0]].over:
+        text_engine.receive()
+    before = len(text_engine.answers[slow[0]].tokens)
+    while not all(text_engine.answers[one].over for one in chats):
+        text_engine.receive()
+    made = len(text_engine.answers[slow[0]].tokens) - before
+    end(text_engine, slow)
+    assert made > 0

@@ -103,6 +103,8 @@ class Stepper:
         self.pace = Pace(self._new_sizer())
         self.bytes_per_token = 1
         self._stopping = False
+        # Whether the last step was a chat's own, and the background's rows stood still.
+        self._stood = False
         self._faults = 0
         self._phase = ""
         self._told = 0.0
@@ -277,17 +279,20 @@ class Stepper:
             self.pace.decoded()
         self.batch.flight = ahead
         if ahead is not None:
+            self._stood = False
             self.pace.steps += 1
             if self.pace.steps % STEPS_BETWEEN_TRIMS == 0:
                 mx.clear_cache()
 
     def _join(self, ready: Ready) -> None:
         """A chat that comes into background work has its first token from a step of its own: that
-        of one row is over sooner, and its cache is moved to theirs when the token is out."""
+        of one row is over sooner, and its cache is moved to theirs when the token is out. Not twice
+        in a row: chats without end would keep the background from going on."""
         background = self.batch.rows and all(r.job.batch_class for r in self.batch.rows)
-        if not background or ready.jobs[0].batch_class:
+        if not background or self._stood or ready.jobs[0].batch_class:
             self.batch.join(ready)
             return
+        self._stood = True
         own = Batch(self.backend)
         own.join(ready)
         try:
