@@ -65,8 +65,7 @@ async def text(model: Asked, dice: random.Random) -> str:
 
 
 async def vision(model: Asked, dice: random.Random) -> str:
-    *first, last = COLOURS
-    asked = f"Which colour is the shape: {', '.join(first)} or {last}? Reply with one word."
+    asked = "What colour is the shape? Answer with one word."
     wrong = []
     for colour in dice.choices(list(COLOURS), k=PICTURES):
         picture = wire.ImagePart(shape(colour, dice), "a picture drawn for this check")

@@ -18,8 +18,7 @@ def _asking(text: str, picture: bytes) -> list[dict[str, Any]]:
 
 
 def about_colour(picture: bytes) -> list[dict[str, Any]]:
-    asked = f"What colour is the shape? Reply with one word of these: {', '.join(COLOURS)}."
-    return _asking(asked, picture)
+    return _asking("What colour is the shape? Answer with one word.", picture)
 
 
 def _skip_if_blind(probe: Probe) -> None:
