@@ -89,6 +89,10 @@ def test_ctrl_c_stops_a_download_and_says_how_to_go_on(
     assert f"To go on from there: mlxd models pull {NAME}" in terminal.whole.replace("\r\n", " ")
 
 
+def listed(environment: dict[str, str]) -> str:
+    return mlxd(environment, "models", "ls").stdout
+
+
 def test_a_download_that_was_killed_says_by_what_and_is_listed(
     hub: FakeHub, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -107,8 +111,9 @@ def test_a_download_that_was_killed_says_by_what_and_is_listed(
         assert time.monotonic() < until
         assert process.poll() is None
         time.sleep(0.02)
-    while_it_runs = mlxd(environment, "models", "ls").stdout
-    assert re.search(rf"{NAME} .*downloading, \d+ %", while_it_runs), while_it_runs
+    while not re.search(rf"{NAME} .*downloading, \d+ %", shown := listed(environment)):
+        assert re.search(rf"{NAME} .*downloading", shown), shown
+        assert time.monotonic() < until
     (downloader,) = beneath(process.pid, "mlxd.catalog.pull")
     downloader.kill()
     _, told = process.communicate(timeout=PATIENCE_S)
@@ -116,8 +121,8 @@ def test_a_download_that_was_killed_says_by_what_and_is_listed(
     assert "ended from outside by SIGKILL" in told
     assert f"mlxd models pull {NAME}" in told
     assert "Traceback" not in told
-    listed = mlxd(environment, "models", "ls").stdout
-    assert re.search(rf"{NAME} .*its download has not ended, \d\.\d MB are here", listed), listed
+    shown = listed(environment)
+    assert re.search(rf"{NAME} .*its download has not ended, \d\.\d MB are here", shown), shown
     hub.switches.stays_at = None
     assert mlxd(environment, "models", "pull", NAME).returncode == 0
     assert hub.fetched("model.safetensors")[-1].range

@@ -98,4 +98,5 @@ def downloading(hub_id: str) -> Event | None:
     if lock.take():
         lock.release()
         return None
-    return lock.told()
+    # One that began a moment ago has said nothing yet.
+    return lock.told() or Event(model=hub_id, state="resolving")
