@@ -10,6 +10,8 @@ import pytest
 from tests.fakes.hub import FakeHub
 
 from mlxd.catalog import Catalogue, NotDownloaded
+from mlxd.catalog.pull import downloading
+from mlxd.catalog.pull.places import Lock
 from mlxd.catalog.pull.remove import plan
 from mlxd.supervisor.store import Assigned, Store
 
@@ -124,3 +126,21 @@ def test_names_that_cannot_be_removed(home: Path, tmp_path: Path, name: str, tol
     done = command(name, "--yes", data=tmp_path / "data")
     assert done.returncode == 1
     assert told in done.stderr
+
+
+def test_what_begins_to_be_downloaded_just_now_stays(
+    hub: FakeHub, home: Path, tmp_path: Path
+) -> None:
+    hub.add(NAME, small(tmp_path))
+    pulled(hub)
+    lock = Lock(NAME)
+    assert lock.take()  # and nothing was said of how far it is
+    begun = downloading(NAME)
+    assert begun is not None
+    assert (begun.state, begun.percent) == ("resolving", None)
+    refused = command(NAME, "--yes", data=tmp_path / "data")
+    assert "is being downloaded just now" in refused.stderr
+    assert refused.returncode != 0
+    lock.release()
+    assert downloading(NAME) is None
+    assert command(NAME, "--yes", data=tmp_path / "data").returncode == 0

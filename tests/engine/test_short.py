@@ -3,15 +3,13 @@
 The last test runs all others in a process where our own products were opened before MLX.
 """
 
-import shutil
-import subprocess
-import sys
 from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
+from tests.engine.own_products import NO_COMPILER, NOT_LINUX, rerun
 
 from mlxd.engine import encoders, packed, short
 from mlxd.engine.packed import PackedLinear
@@ -118,24 +116,7 @@ def test_gelu_is_exact_to_what_float32_shows() -> None:
     assert np.abs(short.gelu(x.copy()) - np.array(nn.gelu(mx.array(x)))).max() < 1e-6
 
 
-RERUN = """
-import sys
-from mlxd.machine import prepare_for_mlx
-prepare_for_mlx()
-from mlxd.engine.packed import usable
-assert usable()
-import pytest
-# mlxd is imported before pytest on purpose, and it brings a plugin that pytest would rewrite.
-early = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-options = ["-k", "not own_products", "-p", "no:cacheprovider", *early]
-raise SystemExit(pytest.main([*options, sys.argv[1]]))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="our own products are for Linux CPUs")
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="they are built with gcc")
+@NOT_LINUX
+@NO_COMPILER
 def test_all_of_it_with_our_own_products() -> None:
-    command = [sys.executable, "-c", RERUN, __file__]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert "skipped" not in done.stdout
+    rerun(__file__)

@@ -4,9 +4,6 @@ The last test runs all others once more in a process where MLX multiplies with o
 which must be opened before MLX is imported.
 """
 
-import shutil
-import subprocess
-import sys
 from typing import Any
 
 import mlx.core as mx
@@ -14,6 +11,7 @@ import mlx.nn as nn
 import pytest
 from mlx.utils import tree_flatten, tree_map
 from mlx_lm.models import qwen2, qwen3, qwen3_moe
+from tests.engine.own_products import NO_COMPILER, NOT_LINUX, rerun
 
 from mlxd.engine.experts import PackedExperts
 from mlxd.engine.packed import PackedEmbedding, PackedLinear, usable
@@ -240,25 +238,7 @@ def test_a_dropped_layer_leaves_nothing_behind() -> None:
         assert mx.allclose(x @ plain.T, (x[:, None] * plain[None]).sum(-1), atol=1e-4)
 
 
-RERUN = """
-import sys
-from mlxd.machine import prepare_for_mlx
-prepare_for_mlx()
-from mlxd.engine.experts import PackedExperts
-from mlxd.engine.packed import usable
-assert usable()
-import pytest
-# mlxd is imported before pytest on purpose, and it brings a plugin that pytest would rewrite.
-early = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-options = ["-k", "not own_products", "-p", "no:cacheprovider", *early]
-raise SystemExit(pytest.main([*options, sys.argv[1]]))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="our own products are for Linux CPUs")
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="they are built with gcc")
+@NOT_LINUX
+@NO_COMPILER
 def test_all_of_it_with_our_own_products() -> None:
-    command = [sys.executable, "-c", RERUN, __file__]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert "skipped" not in done.stdout
+    rerun(__file__)

@@ -44,6 +44,7 @@ def install(model: Any) -> None:
         log.warning("short texts go the library's way: ours differs by %g", apart)
         return
 
+    # Its base is the library's class for this model, which is known only now.
     class Encoder(whole):  # type: ignore[misc]
         def __call__(self, states: mx.array, mask: mx.array | None = None) -> mx.array:
             rows, length, _ = states.shape
