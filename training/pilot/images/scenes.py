@@ -256,7 +256,7 @@ def _ask_scene(rng: random.Random, items: list[Item], ground: str) -> tuple[str,
     single = [i for i in items if names.count(i.name) == 1]
     by_shape = [i for i in items if [x.shape for x in items].count(i.shape) == 1]
     roll = rng.random()
-    if roll < 0.34:
+    if roll < 0.29:
         return choose(
             rng,
             "[Describe|Explain] [the|this] [image|picture|scene|drawing][.|, please.| in a sentence.]|"
@@ -265,12 +265,18 @@ def _ask_scene(rng: random.Random, items: list[Item], ground: str) -> tuple[str,
             rng,
             "[What [do you see|is] [in|on] [the|this] [image|picture]?|What does the [image|picture] show?|"
             "[List|Name] [all |]the shapes [in the image |]and where they are.|What can you see?|"
-            "What is drawn [here|in this picture]?|What's in this [image|picture]?]",
+            "What is drawn [here|in this picture]?|What's in this [image|picture]?|Say what [you see|is there|there is].|"
+            "[Put|Express] [the image|the picture|this] in words.|Which [things|shapes|figures] [are drawn|did I draw|are to be seen]?|"
+            "[I can't see it: what|What] [did I draw|was drawn|is to be seen]?|Your description of the [image|picture|drawing], please.]",
         ), describe(items)
-    if roll < 0.44:
+    if roll < 0.45:
         return choose(
             rng,
-            "How many [shapes|objects|figures|things] are [there|in the image|shown|in the picture]?",
+            "[How many [shapes|objects|figures|things] are [there|in the image|shown|in the picture]?|"
+            "[What is the|Tell me the|Give me the|I need the] number of [shapes|objects|figures|things]"
+            "[ here| shown| in the picture| that you see|][.|, please.|?]|"
+            "[Say|Work out|Find out] how many [shapes|objects|figures] [I drew|were drawn|you can see|it has].|"
+            "How many [shapes|objects|figures|forms] [can you count|do you find|did I draw|does it show]?]",
         ), str(len(items))
     if roll < 0.56:
         target = (
@@ -394,7 +400,7 @@ def spelled(text: object) -> str:
 def ask_chart(rng: random.Random, title: str, bars: list[tuple[str, int]]) -> tuple[str, str]:
     highest, lowest = max(bars, key=lambda b: b[1]), min(bars, key=lambda b: b[1])
     roll = rng.random()
-    if roll < 0.4:
+    if roll < 0.34:
         named = f" titled {spelled(title)}" if title else ""
         listed = spelled(", ".join(f"{label} {value}" for label, value in bars))
         asked = choose(
@@ -416,7 +422,10 @@ def ask_chart(rng: random.Random, title: str, bars: list[tuple[str, int]]) -> tu
         return choose(
             rng,
             f"[What is the value of {label}?|How [high|much|large] is {label}?|What value [does {label} have|has {label}]?|"
-            f"Which number [stands above|belongs to] {label}?]",
+            f"Which number [stands above|belongs to] {label}?|[And |]{label}?|What [amount|figure|number] [is given|is shown|stands|is there] for {label}?|"
+            f"[The|Its] [number|figure|value|amount|height] [of|for|at|above] {label}[, please.|?|.]|How many are there for {label}?|"
+            f"[Read|Look up|Find|Tell me|Give me] the [number|value|figure] [of|for|above] {label}.|What did {label} [reach|get|score]?|"
+            f"I [need|want] the [number|value|figure] [of|for] {label}.|{label} [has|is at|comes to|shows] [which|what] [number|value]?]",
         ), spelled(value)
     if roll < 0.74:
         return choose(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from .. import lexicon as lx
 from ..phrase import Example, assistant, choose, fill, lines, loosen, say, system, user
-from . import common, echo, prose
+from . import bare, common, echo, prose
 
 ENGLISH = lines("""
 [Reply|Answer|Respond] with [exactly|only|just|nothing but|precisely|exactly this:|] {x}
@@ -235,9 +235,13 @@ LINES: list[tuple[float, Callable[[random.Random], str]]] = [
     (9, prose.punctuated),
     (5, prose.spoken),
     (9, prose.again),
-    (3, prose.several),
+    (4, prose.several),
+    (3, bare.fragments),
+    (3, bare.repeated),
+    (4, bare.words),
+    (3, bare.short),
     (11, prose.salad),
-    (3, prose.program),
+    (4, prose.program),
     (3, prose.address),
     (3, prose.record),
     (3, prose.mixed),
@@ -328,6 +332,20 @@ def _lock(rng: random.Random, text: str) -> Example:
         ]
     )
     return Example("exact", [system(lock), user(asked)], text)
+
+
+def make_bare(rng: random.Random) -> Example:
+    """Nothing marks where the text begins and ends but the sense of the request."""
+    if rng.random() < 0.72:
+        text = bare.target(rng, FIXED)
+        asked = bare.within(rng, text)
+    else:
+        text = bare.line(rng)
+        asked = bare.after_stop(rng, text)
+    messages = common.maybe_system(rng, 0.3)
+    if rng.random() < 0.25:
+        messages += common.filler_turns(rng, rng.randint(1, 3))
+    return Example("exact", [*messages, user(asked)], text)
 
 
 def make(rng: random.Random) -> Example:

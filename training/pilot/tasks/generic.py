@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import chat
 from .. import lexicon as lx
-from ..phrase import Example, capital, choose, user
+from ..phrase import Example, capital, choose, fill, user
 from . import common, composed, passage, prose
 
 UNITS = ["minutes", "hours", "days", "weeks", "months", "years"]
@@ -232,8 +232,27 @@ def facts(rng: random.Random, count: int) -> list[Fact]:
     ]
 
 
+def _framed(rng: random.Random, count: int) -> list[Fact]:
+    """Facts of the set frames, so that both kinds stand in one text."""
+    return [
+        (
+            text.rstrip("."),
+            [
+                ([fill(q, values) for q in asks], values[slot])
+                for slot, asks in frame.questions.items()
+                if values[slot] in text
+            ],
+        )
+        for frame, values, text in passage._facts(rng, count, "en")
+    ]
+
+
 def questions(rng: random.Random) -> Example:
     made = facts(rng, rng.choice([1, 2, 3, 4, 6, 8, 11, 16, 22]))
+    if rng.random() < 0.45:
+        made = made[: rng.randint(1, 8)] + _framed(rng, rng.choice([1, 2, 3, 5, 8]))
+        made = [m for m in made if m[1]]
+        rng.shuffle(made)
     sentences = [m[0] for m in made]
     values = [answer for _, asks in made for _, answer in asks if not answer.startswith("the ")]
     joined: list[str] = []

@@ -21,22 +21,31 @@ from . import (
 
 def _idle_tools(rng: random.Random) -> Example:
     draw = rng.choices(
-        [talk.chat, talk.unknown, exact.make, recall.make, passage.make, generic.questions],
-        [0.5, 0.2, 0.14, 0.06, 0.05, 0.05],
+        [
+            talk.chat,
+            talk.unknown,
+            exact.make,
+            exact.make_bare,
+            recall.make,
+            passage.make,
+            generic.questions,
+        ],
+        [0.5, 0.2, 0.1, 0.08, 0.06, 0.05, 0.05],
     )[0]
     return toolcall.with_tools(rng, draw)
 
 
 Maker = Callable[[random.Random], Example]
 SHARES: dict[str, tuple[float, Maker]] = {
-    "exact": (0.21, exact.make),
+    "exact": (0.2, exact.make),
+    "bare": (0.06, exact.make_bare),
     "recall": (0.025, recall.make),
     "long": (0.014, recall.make_long),
-    "role": (0.05, roles.make_role),
+    "role": (0.055, roles.make_role),
     "call": (0.19, toolcall.make),
     "loose": (0.05, generic.loose_call),
     "themed": (0.07, themed.make),
-    "two": (0.13, toolcall.make_two),
+    "two": (0.16, toolcall.make_two),
     "loop": (0.02, roles.make_loop),
     "two_loop": (0.01, roles.make_two_loop),
     "found": (0.03, found.make),
@@ -46,9 +55,9 @@ SHARES: dict[str, tuple[float, Maker]] = {
     "fields": (0.025, generic.fields),
     "people": (0.01, generic.people),
     "literal": (0.015, structured.make_literal),
-    "passage": (0.1, passage.make),
-    "questions": (0.08, generic.questions),
-    "tags": (0.03, tags.make),
+    "passage": (0.15, passage.make),
+    "questions": (0.1, generic.questions),
+    "tags": (0.045, tags.make),
     "unknown": (0.03, talk.unknown),
     "talk": (0.02, talk.chat),
     "errand": (0.02, talk.errand),

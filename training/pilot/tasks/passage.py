@@ -80,7 +80,9 @@ DRAWS: dict[str, Any] = {
     "place2": lx.city,
     "org": lx.company,
     "num": _number,
+    "num2": _number,
     "money": _money,
+    "money2": _money,
     "thing": _object,
     "thing2": _object,
     "date": lx.date,
@@ -173,13 +175,33 @@ TAILS = [
 ]
 
 
+QUOTE = lines("""
+{q} [Quote|Copy|Give|Write|Repeat|Cite|Return] the [whole |full |entire |] sentence [that says it|that answers it|that answers this|with the answer|where it says so][.| of the text.| from the text.]
+[Quote|Copy|Give me|Find|Cite] the sentence [that answers|with the answer to|where one reads] this[:| question:] {q}
+[Which|What] sentence [answers this|tells it|says it]? {q}
+{q} [Answer|Reply] with the [whole |full |complete ] sentence [of|from] the text.
+{q} [Prove it|Show where it says so|Give the place] by [quoting|citing] one sentence.
+""")
+ZH_QUOTE = [
+    "{q}请引用原文中回答这个问题的整句话。",
+    "[请|]找出回答这个问题的那句话：{q}",
+    "{q}请用原文的整句回答。",
+    "哪一句话回答了这个问题？{q}",
+]
+
+
 def _facts(
     rng: random.Random, count: int, language: str
 ) -> list[tuple[Frame, dict[str, str], str]]:
     pool = frames(language)
     draws = ZH_DRAWS if language == "zh" else DRAWS
     out = []
-    for frame in rng.sample(pool, min(count, len(pool))):
+    picked = rng.sample(pool, min(count, len(pool)))
+    if count > 2 and rng.random() < 0.3:  # several of one kind, told apart by what they name
+        few = rng.sample(picked, max(1, count // rng.choice([2, 3, 4])))
+        picked = few + [rng.choice(few) for _ in range(count - len(few))]
+        rng.shuffle(picked)
+    for frame in picked:
         template = choose(rng, frame.sentence)
         needed = set(slots_of(frame.sentence)) | {
             s for q in frame.questions.values() for t in q for s in slots_of(t)
@@ -246,11 +268,17 @@ def make(rng: random.Random) -> Example:
     if not answer:
         return make(rng)
     known = answer not in (UNKNOWN, ZH_UNKNOWN)
+    quoted = known and sentence in passage and rng.random() < 0.22
+    if quoted:  # finding the sentence is the harder half of the answer
+        quote = choose(rng, rng.choice(ZH_QUOTE if language == "zh" else QUOTE))
+        answer, question = sentence, fill(quote, {"q": question}).replace("  ", " ")
     meta = {"language": language, "question": question, "sentence": sentence if known else ""}
-    return Example("passage", _ask(rng, passage, question, language), answer, meta=meta)
+    return Example("passage", _ask(rng, passage, question, language, quoted), answer, meta=meta)
 
 
-def _ask(rng: random.Random, passage: str, question: str, language: str) -> list[dict[str, Any]]:
+def _ask(
+    rng: random.Random, passage: str, question: str, language: str, quoted: bool = False
+) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     if rng.random() < 0.3:
         messages.append(
@@ -268,7 +296,7 @@ def _ask(rng: random.Random, passage: str, question: str, language: str) -> list
             ]
         )
         return [*messages, user(asked)]
-    question += rng.choice(TAILS)
+    question += "" if quoted else rng.choice(TAILS)
     lead = choose(rng, rng.choice(LEADS))
     mark = rng.choice(
         [

@@ -130,7 +130,7 @@ def make_role(rng: random.Random) -> Example:
             )
         question = loosen(rng, choose(rng, rng.choice(ASK_WHOLE)), lx.all_words())
     else:
-        data = results.record(rng, 2, 6)
+        data = results.record(rng, 2, rng.choice([5, 6, 9]))
         key = rng.choice(list(data))
         value, content = results.plain(data[key]), results.dump(rng, data)
         if rng.random() < 0.2:
