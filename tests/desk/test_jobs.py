@@ -1,6 +1,7 @@
 """Jobs wait, pause, go on and end as they are told, and their stream says so."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,6 +170,18 @@ def test_a_stream_can_be_taken_up_again(jobs: Service) -> None:
                 if seen[-1]["state"] == "done":
                     break
     assert {job["id"] for job in seen} == {taken["job"]}
+
+
+def test_a_stream_of_a_job_that_is_over_ends_for_who_has_heard_all_of_it(jobs: Service) -> None:
+    [taken] = jobs.indexed(("heard.txt", b"Whoever comes back late is not left waiting."))
+    path = f"/jobs/{taken['job']}/events"
+    whole = jobs.http.get(path).text
+    last = re.findall(r"(?m)^id: (\d+)$", whole)[-1]
+    again = jobs.http.get(path, headers={"last-event-id": last}).text
+    assert re.findall(r"(?m)^event: (\w+)$", again) == ["end"]
+    # A number that nothing here has reached yet: all of it is told.
+    ahead = jobs.http.get(path, headers={"last-event-id": "999999999999"}).text
+    assert re.findall(r"(?m)^id: (\d+)$", ahead) == [last]
 
 
 def test_files_are_read_by_path_only_below_the_roots(folder: Path) -> None:

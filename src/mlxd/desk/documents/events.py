@@ -3,11 +3,10 @@ number of the change, so that a client that comes back misses nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import msgspec
 
-from .ledger import Job, Ledger
+from .ledger import OVER, Ledger
 from .store import jobs
 
 # Other machines' jobs are not announced here, only found.
@@ -48,24 +47,28 @@ async def stream(
     ledger: Ledger,
     bell: Bell,
     after: int,
-    *where: Any,
-    over: Callable[[Job], bool] | None,
+    job: str | None,
     stopping: Callable[[], bool],
 ) -> AsyncIterator[bytes]:
-    """`over`: after such a state nothing more comes, and the stream ends."""
+    """Of one job, until it is over; of all, without an end."""
     silent = 0.0
     yield b"retry: 1000\n\n"
+    where = [] if job is None else [jobs.c.id == job]
+    if after > await asyncio.to_thread(ledger.latest):
+        # The number is of another data folder. What it would leave out has never been told.
+        after = 0
     while not stopping():
         found = await asyncio.to_thread(
             ledger.find, jobs.c.change > after, *where, limit=TOGETHER, newest=False
         )
-        for job in found:
-            after = job.change
-            data = msgspec.json.encode(job.shown())
-            yield b"id: %d\nevent: job\ndata: %b\n\n" % (job.change, data)
-            if over is not None and over(job):
-                yield b"event: end\ndata: {}\n\n"
-                return
+        for one in found:
+            after = one.change
+            data = msgspec.json.encode(one.shown())
+            yield b"id: %d\nevent: job\ndata: %b\n\n" % (one.change, data)
+        # Not only of what was told just now: its last change may have been heard, and not the end.
+        if job is not None and await asyncio.to_thread(_over, ledger, job, after):
+            yield b"event: end\ndata: {}\n\n"
+            return
         if found:
             silent = 0.0
             continue
@@ -74,3 +77,9 @@ async def stream(
         if silent >= PATIENCE_S:
             silent = 0.0
             yield b": waiting\n\n"
+
+
+def _over(ledger: Ledger, job: str, after: int) -> bool:
+    """Whether nothing more comes of it; a job that is gone has no more changes either."""
+    found = ledger.get(job)
+    return found is None or (found.state in OVER and found.change <= after)

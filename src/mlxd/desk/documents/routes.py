@@ -15,7 +15,7 @@ from mlxd.desk.answers import Refused, answer, query, read_json
 
 from . import events, uploads
 from .kinds import SUFFIXES
-from .ledger import OVER, Priority
+from .ledger import Priority
 from .search import Question, tags_of
 from .store import document_tags, documents, jobs, parents
 from .tagging import cleaned
@@ -347,20 +347,12 @@ class Faces:
     async def events(self, request: Request) -> Response:
         given = request.headers.get("last-event-id", request.query_params.get("after", "0"))
         after = int(given) if given.isdigit() else 0
-        where = []
-        over = None
-        if "id" in request.path_params:
-            job = await self._job(request)
-            where = [jobs.c.id == job.id]
-
-            def over(one: Any) -> bool:
-                return one.state in OVER
-
+        job = (await self._job(request)).id if "id" in request.path_params else None
         room = self._room
 
         async def body() -> AsyncIterator[bytes]:
             async for piece in events.stream(
-                room.ledger, room.bell, after, *where, over=over, stopping=room.stopping
+                room.ledger, room.bell, after, job=job, stopping=room.stopping
             ):
                 yield piece
 
