@@ -21,6 +21,7 @@ class Gateway:
     service: FakeService
     port: int
     client: httpx2.AsyncClient
+    server: uvicorn.Server
 
     @property
     def url(self) -> str:
@@ -70,7 +71,7 @@ async def serving(
         port = running.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
-            yield Gateway(service, port, client)
+            yield Gateway(service, port, client, running)
         await Raw.close_all()
         running.should_exit = True
         await task

@@ -140,3 +140,46 @@ async def test_one_that_closes_its_direction_first_and_leaves_later_is_cancelled
             await service.cancel_seen.wait()
         assert len(service.cancelled) == cancelled + 1
     await gateway.still_works()
+
+
+UPGRADE = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+
+
+def health(head: str = "") -> bytes:
+    return f"GET /health HTTP/1.1\r\nhost: localhost\r\n{head}\r\n".encode()
+
+
+async def test_who_would_rather_speak_http_2_is_answered_in_what_it_speaks(
+    gateway: Gateway,
+) -> None:
+    """Java's client asks so with every request; a body that it sends along is read."""
+    asked = [post("one", head=UPGRADE), health(UPGRADE), post("two", head=UPGRADE), health()]
+    came = await asyncio.to_thread(exchange, gateway.port, b"".join(asked))
+    assert came.count(b"HTTP/1.1 200 OK\r\n") == 4
+    assert came.index(b'"one"') < came.index(b'"two"')
+    halves = post("in halves", head=UPGRADE)
+    came = await asyncio.to_thread(exchange, gateway.port, halves[:100], halves[100:])
+    assert b'"in halves"' in came
+    closing = health("connection: upgrade, close\r\nupgrade: h2c\r\n")
+    came = await asyncio.to_thread(exchange, gateway.port, closing, half_close=False)
+    assert came.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close" in came
+    await gateway.still_works()
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        ("host: elsewhere\r\n", "host"),
+        ("authorization: a\r\nauthorization: b\r\n", "authorization"),
+        ("transfer-encoding: gzip, chunked\r\n", "transfer-encoding"),
+    ],
+)
+async def test_a_head_that_could_be_understood_in_two_ways_is_refused_by_name(
+    gateway: Gateway, head: str, named: str
+) -> None:
+    came = await asyncio.to_thread(exchange, gateway.port, health(head))
+    status, _, body = came.partition(b"\r\n\r\n")
+    assert status.startswith(b"HTTP/1.1 400 ")
+    assert f"The header {named} " in json.loads(body)["error"]["message"]
+    await gateway.still_works()

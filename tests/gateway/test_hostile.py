@@ -12,6 +12,7 @@ from tests.processes import PATIENCE_S
 
 from mlxd.gateway.errors import ApiError
 from mlxd.gateway.guards.body import MAX_DEPTH, MAX_VALUES, MOST_TO_NAME, parse_json
+from mlxd.gateway.protocol import MAX_PIPELINED, PORTION_BYTES, Protocol
 from mlxd.settings import ServerSettings
 
 from .conftest import Gateway, serving
@@ -229,8 +230,11 @@ async def test_a_slow_head_is_a_408(hasty: Gateway) -> None:
     [
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01", 400),
         (b"GET /health HTTP/1.1\r\nhost: a\r\nno colon\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\n\r\n", 400),
         (b"POST /v1/completions HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
         (b"POST /v1/completions HTTP/1.1\r\ncontent-length: -5\r\n\r\n", 400),
         (
@@ -282,14 +286,75 @@ async def test_a_pipeline_of_a_client_that_left_is_cancelled(gateway: Gateway) -
     assert len(gateway.service.submitted) == before + 1
 
 
-async def test_a_pipeline_without_end_is_cut_off(gateway: Gateway) -> None:
+async def test_a_long_pipeline_is_answered_in_order(gateway: Gateway) -> None:
+    """More than may wait at once, small ones and one larger than the parser is given at a time."""
+    said = [f"number {i} " + "x" * (40_000 if i == 60 else 1) for i in range(120)]
     raw = await Raw.open(gateway.port)
-    with contextlib.suppress(ConnectionError):
-        for _ in range(40):
-            await raw.post(with_prompt(b'"[[wait 60]] for ever"'))
-    assert await raw.ended()
+    before = len(gateway.service.submitted)
+    for text in said:
+        await raw.post(with_prompt(json.dumps(text).encode()))
+    for text in said:
+        answer = json.loads((await raw.answer()).body)
+        assert answer["choices"][0]["message"]["content"] == text
+    assert len(gateway.service.submitted) == before + len(said)
     raw.close()
+
+
+async def test_a_pipeline_without_end_has_its_client_wait(gateway: Gateway) -> None:
+    before = set(gateway.server.server_state.connections)
+    raw = await Raw.open(gateway.port)
+    await raw.post(with_prompt(b'"[[wait 600]] for ever"'))
+    async with asyncio.timeout(PATIENCE_S), gateway.service.progressed:
+        await gateway.service.progressed.wait_for(lambda: gateway.service.running == 1)
+    [ours] = set(gateway.server.server_state.connections) - before
+    assert isinstance(ours, Protocol)
+    async with asyncio.timeout(PATIENCE_S):
+        while ours.transport.is_reading():
+            raw.writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n" * 1000)
+            await asyncio.sleep(0)
+    assert len(ours.pipeline) <= MAX_PIPELINED + PORTION_BYTES // 40  # the others are not read yet
+    ours.transport.abort()
     await gateway.still_works()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"POST /v1/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=["head", "body"],
+)
+async def test_what_is_broken_is_refused_after_what_was_asked_before(
+    gateway: Gateway, broken: bytes
+) -> None:
+    raw = await Raw.open(gateway.port)
+    for text in (b'"[[wait 0.2]] one"', b'"two"'):
+        await raw.post(with_prompt(text))
+    await raw.send(broken)
+    assert [(await raw.answer()).status for _ in range(3)] == [200, 200, 400]
+    assert await raw.ended()
+    await gateway.still_works()
+
+
+async def test_a_body_that_breaks_while_it_is_read_is_refused_at_once(gateway: Gateway) -> None:
+    raw = await Raw.open(gateway.port)
+    await raw.post(b"", more="transfer-encoding: chunked\r\n")
+    await raw.send(b'5\r\n{"a":\r\nzz\r\n')
+    assert (await raw.answer()).status == 400
+    assert await raw.ended()
+    await gateway.still_works()
+
+
+async def test_the_rest_of_a_body_that_was_answered_does_not_hold_the_connection(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxd.gateway.protocol.REST_SECONDS", 0.1)
+    raw = await Raw.open(gateway.port)
+    await raw.post(b"x", path="/nowhere", more="content-length: 500\r\n")
+    assert (await raw.answer()).status == 404
+    await raw.send(b"x")
+    assert await raw.ended()
 
 
 async def test_http_1_0_and_expect_continue(gateway: Gateway) -> None:

@@ -42,7 +42,7 @@ def status(service: Service, sent: bytes) -> int:
 
 ANSWERED = {
     "an old version": request(line="POST /v1/chat/completions HTTP/1.0"),
-    "no host": request(host=False),
+    "no host": request(line="POST /v1/chat/completions HTTP/1.0", host=False),
     "the whole address": request(line="POST http://localhost/v1/chat/completions HTTP/1.1"),
     "blank lines before": b"\r\n\r\n" + request(),
     "byte by byte": chunked(*[BODY[i : i + 1] for i in range(len(BODY))]),
@@ -59,7 +59,8 @@ ANSWERED = {
 REFUSED = {
     "a compressed body": (request("content-encoding: gzip", body=gzip.compress(BODY)), 415),
     "a lie about compression": (request("content-encoding: br"), 415),
-    "two hosts": (request("host: evil.example"), 403),
+    "no host": (request(host=False), 400),
+    "two hosts": (request("host: evil.example"), 400),
     "a host with a user": (request("host: localhost@evil.example", host=False), 403),
     "length and chunks": (
         request("transfer-encoding: chunked", body=b"0\r\n\r\n"),

@@ -13,6 +13,7 @@ from mlxd.settings import ServerSettings
 _OPEN_PATHS = {"/health", "/ready"}
 EXPOSED = b"x-request-id, x-mlxd-ignored-parameters, retry-after"
 _PREFLIGHT_SECONDS = b"600"
+_ONCE = {b"host", b"origin", b"authorization", b"content-type", b"transfer-encoding"}
 
 
 class Access:
@@ -28,9 +29,10 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = _wanted(scope)
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         cors: Headers = []
         try:
+            _check_head(scope)
             self._check_address(scope)
             self._check_host(scope, headers.get(b"host"))
             if b"origin" in headers:
@@ -93,9 +95,23 @@ class Access:
         )
 
 
-def _wanted(scope: Scope) -> dict[bytes, str]:
-    """A repeated header counts as its last; a browser never repeats these."""
-    return {name: value.decode("latin-1") for name, value in scope["headers"]}
+def _check_head(scope: Scope) -> None:
+    """What two readers of one head could understand differently."""
+    seen: set[bytes] = set()
+    for name, value in scope["headers"]:
+        if name in _ONCE:
+            if name in seen:
+                raise _unclear(f"The header {name.decode()} is there twice; send it once.")
+            seen.add(name)
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            coding = value.decode("latin-1")[:40]
+            raise _unclear(f"The header transfer-encoding is {coding!r}; only 'chunked' is read.")
+    if b"host" not in seen and scope["http_version"] == "1.1":
+        raise _unclear("The header host is missing; HTTP/1.1 demands it.")
+
+
+def _unclear(told: str) -> ApiError:
+    return ApiError(400, told, code="invalid_http", close=True)
 
 
 def _host_name(host: str) -> str:
