@@ -147,6 +147,7 @@ def _generating(
         Bounds(model.context, model.vocabulary, stepper.kv_tokens),
         stepper.inbox.put,
         refused,
+        lambda: jobs.any,
     )
     writer.start()
     preparer.start()

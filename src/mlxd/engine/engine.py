@@ -42,6 +42,10 @@ class Jobs:
         with self._lock:
             return self._taken, [request for request, job in self._open.items() if job()]
 
+    @property
+    def any(self) -> bool:
+        return bool(self._open)
+
     def pop(self, request: int) -> tuple[Job | None, bool]:
         """The job, and whether it was the last that a drain waited for."""
         with self._lock:

@@ -39,6 +39,8 @@ MOST_LOGPROBS = 128
 # Threads that prepare: all but one may be busy with pictures or grammars while text goes on
 # through the last. More would only hold more pictures in memory.
 THREADS = 3
+# How long after the start, and then how often, it is looked whether nobody waits for anything.
+LEISURE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Preparer:
         bounds: Bounds,
         ready: Callable[[Job], None],
         refused: Callable[[Job, Failed], None],
+        busy: Callable[[], bool],
     ) -> None:
         self._tokenizer = tokenizer
         self._template = template
@@ -120,20 +123,32 @@ class Preparer:
         self._bounds = bounds
         self._ready = ready
         self._refused = refused
+        self._busy = busy
         self._queue = _Queue(THREADS)
+        self._closed = threading.Event()
 
     def start(self) -> None:
         usual = threading.stack_size(ROOM_TO_COMPILE)
         for i in range(THREADS):
             threading.Thread(target=self._run, name=f"preparer-{i}", daemon=True).start()
         threading.stack_size(usual)
+        threading.Thread(target=self._get_ready, name="leisure", daemon=True).start()
 
     def put(self, job: Job) -> None:
         self._queue.put(job)
 
     def close(self) -> None:
+        self._closed.set()
         self._queue.close()
         self._grammars.close()
+
+    def _get_ready(self) -> None:
+        """With a large vocabulary, what the first grammar needs takes a tenth of a second in which
+        no other thread runs. Streams would feel it, so it is made before there are any."""
+        while not self._closed.wait(LEISURE_SECONDS):
+            if not self._busy():
+                self._grammars.warm()
+                return
 
     def _run(self) -> None:
         while (found := self._queue.get()) is not None:

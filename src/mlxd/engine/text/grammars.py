@@ -198,6 +198,10 @@ class Grammars:
     def close(self) -> None:
         self._trial.close()
 
+    def warm(self) -> None:
+        """Make what all grammars need, so that the first one finds it there."""
+        self._tokens()
+
     def for_request(self, submit: wire.Submit, prompt: str = "") -> Matcher | None:
         """`prompt`: the rendered prompt, which tells whether reasoning has begun already."""
         chat = submit.input if isinstance(submit.input, wire.Chat) else None
@@ -266,11 +270,15 @@ class Grammars:
         with self._lock:
             if self._vocabulary is None:
                 vocabulary = Vocabulary(self._tokenizer, self._control)
-                self._vocabulary = llguidance.LLTokenizer(
+                # In two parts, because each lets no other thread run.
+                plain = llguidance.LLTokenizer(
                     llguidance.TokenizerWrapper(vocabulary),
                     n_vocab=self._tokenizer.vocabulary,
                     eos_token=sorted(self._tokenizer.eos_ids) or None,
+                    slices=[],
                 )
+                slices = llguidance.LLTokenizer.general_slices()
+                self._vocabulary = plain.with_slices(slices)
             return self._vocabulary
 
 
