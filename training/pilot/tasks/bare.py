@@ -162,6 +162,13 @@ def after_stop(rng: random.Random, text: str) -> str:
     return out[0].upper() + out[1:] + rng.choice([" ", " ", " ", " ", "\n"]) + text
 
 
+def polite(rng: random.Random) -> str:
+    """A sentence whose own end looks like the end of a request: it has to be repeated too."""
+    said = prose.english(rng)[:-1]
+    tail = " ".join(choose(rng, rng.choice(TAILS)).split())
+    return f"{said}{rng.choice([' ', ', ', ' - ', '; '])}{tail}{rng.choice('...!?')}"
+
+
 def target(rng: random.Random, fixed: list[str]) -> str:
     roll = rng.random()
     if roll < 0.42:

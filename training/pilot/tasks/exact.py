@@ -239,6 +239,7 @@ LINES: list[tuple[float, Callable[[random.Random], str]]] = [
     (3, bare.fragments),
     (3, bare.repeated),
     (4, bare.words),
+    (4, bare.polite),
     (3, bare.short),
     (11, prose.salad),
     (4, prose.program),
