@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mlxd.desk.documents import tiles
 from mlxd.desk.documents.ocr import Line, stitched
@@ -59,6 +59,32 @@ def test_print_without_gaps_is_cut_with_an_overlap() -> None:
     for above, below in itertools.pairwise(parts):
         assert below.torn
         assert below.top < above.bottom
+
+
+@pytest.mark.parametrize("round_by", [0, 30])
+def test_a_frame_around_print_is_left_out(round_by: int) -> None:
+    plate = Image.new("RGB", (800, 300), "#cfe8ff")
+    drawn = ImageDraw.Draw(plate)
+    drawn.text((200, 120), "SHELF 4711", fill="black", font_size=48)
+    printed = tiles.unframed(plate)
+    assert printed is plate
+    drawn.rounded_rectangle((10, 10, 789, 289), round_by, outline="black", width=5)
+    [[line]] = [part.lines for part in tiles.parts(tiles.unframed(plate))]
+    assert line[3] - line[1] < 60
+    [part] = tiles.parts(plate)
+    [[left, top, right, bottom]] = part.lines
+    assert 190 < left < right < 600
+    assert 110 < top < bottom < 190
+
+
+def test_what_has_something_around_it_or_nothing_in_it_is_no_frame() -> None:
+    chart = Image.new("RGB", (400, 300), "white")
+    drawn = ImageDraw.Draw(chart)
+    drawn.rectangle((50, 20, 380, 250), outline="black", width=2)
+    assert tiles.unframed(chart) is chart
+    drawn.rectangle((90, 120, 120, 240), fill="black")
+    drawn.text((200, 265), "hours", fill="black", font_size=20)
+    assert tiles.unframed(chart) is chart
 
 
 def test_an_empty_page_has_no_tiles() -> None:

@@ -1,10 +1,14 @@
 """What models are asked about pictures and texts."""
 
 import asyncio
+import io
 from pathlib import Path
+
+from PIL import Image
 
 from mlxd.desk.models import Models
 
+from . import tiles
 from .ocr import Reader
 
 # An answer longer than this says the same thing again and again.
@@ -22,7 +26,7 @@ class Describer:
         return (await self._reader.read(picture)).text
 
     async def describe(self, picture: Path, around: str) -> str:
-        image = await asyncio.to_thread(picture.read_bytes)
+        image = await asyncio.to_thread(_plain, picture)
         prompt = "Describe this image, and read the text in it."
         if around:
             prompt = f"This text stands next to the image:\n\n{around}\n\n{prompt}"
@@ -33,3 +37,14 @@ class Describer:
         prompt = f"Summarise this text in two sentences, in its own language:\n\n{text}"
         said = await self._models.chat("text", prompt, max_tokens=SUMMARY_TOKENS)
         return said.text
+
+
+def _plain(picture: Path) -> bytes:
+    """As it is kept, without a frame around it."""
+    with Image.open(picture) as image:
+        inner = tiles.unframed(image)
+        if inner is image:
+            return picture.read_bytes()
+        data = io.BytesIO()
+        inner.save(data, "PNG")
+        return data.getvalue()

@@ -26,6 +26,11 @@ LOWEST = 5
 # Where print leaves no free row: how much of the tile before is read again, to find the seam.
 OVERLAP = 0.15
 
+# A frame's sides are drawn over this much of its width and height.
+DRAWN = 0.6
+# Of the picture, which a frame with its corners may take from each side.
+DEEPEST = 0.2
+
 Mask = NDArray[np.bool_]
 
 
@@ -44,11 +49,50 @@ def parts(picture: Image.Image) -> list[Part]:
     ink = _ink(picture)
     if not ink.any():
         return []
-    width, height = picture.size
-    if width * height <= TILE_PIXELS:
-        rows = [row for region in _regions(ink) for row in region]
-        return [Part(0, 0, width, height, [_box(row) for row in rows])]
-    return [part for region in _regions(ink) for part in _tiles(region, ink)]
+    left, top, right, bottom = _unframed(ink)
+    within = np.zeros_like(ink)
+    within[top:bottom, left:right] = ink[top:bottom, left:right]
+    if (right - left) * (bottom - top) <= TILE_PIXELS:
+        rows = [row for region in _regions(within) for row in region]
+        return [Part(left, top, right, bottom, [_box(row) for row in rows])]
+    return [part for region in _regions(within) for part in _tiles(region, within)]
+
+
+def unframed(picture: Image.Image) -> Image.Image:
+    """What is within a frame, where there is nothing around it: a model may take its sides for
+    letters, and read nothing else."""
+    box = _unframed(_ink(picture))
+    return picture if box == (0, 0, *picture.size) else picture.crop(box)
+
+
+def _unframed(ink: Mask) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is within the frame; all of it where there is none."""
+    whole = (0, 0, ink.shape[1], ink.shape[0])
+    across, down = np.flatnonzero(ink.any(axis=0)), np.flatnonzero(ink.any(axis=1))
+    if not len(across):
+        return whole
+    left, right = int(across[0]), int(across[-1]) + 1
+    top, bottom = int(down[0]), int(down[-1]) + 1
+    if _drawn(ink, (left, top, right, bottom)) < DRAWN:
+        return whole
+    # Inwards until nothing is drawn on the edge: past the sides, and past round corners.
+    most = int(min(right - left, bottom - top) * DEEPEST)
+    for inset in range(1, most):
+        edge = (left + inset, top + inset, right - inset, bottom - inset)
+        if not any(side.any() for side in _sides(ink, edge)):
+            # An empty one is what the picture shows.
+            return edge if ink[edge[1] : edge[3], edge[0] : edge[2]].any() else whole
+    return whole
+
+
+def _drawn(ink: Mask, edge: tuple[int, int, int, int]) -> float:
+    return min(float(side.mean()) for side in _sides(ink, edge))
+
+
+def _sides(ink: Mask, edge: tuple[int, int, int, int]) -> list[Mask]:
+    left, top, right, bottom = edge
+    across, down = slice(left, right), slice(top, bottom)
+    return [ink[top, across], ink[bottom - 1, across], ink[down, left], ink[down, right - 1]]
 
 
 def cut(picture: Image.Image, part: Part) -> bytes:
