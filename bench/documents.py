@@ -155,7 +155,7 @@ def _big_index(store: Path, minilm: str | None) -> int:
             document = f"{i // each:016x}"
             parent = f"{document}:00000000:{i % each:05d}"
             text = prose(dice, known, 500)
-            vector = vectors[i - start].tolist() if minilm else None
+            vector = vectors[i - start] if minilm else None
             more = (f"{parent}:0000", document, parent, "window", "text", "text", 1.0)
             rows.append(Row(*more, text, indexed(text), vector))
             place = {"id": parent, "document": document, "revision": "0" * 24, "number": i % each}

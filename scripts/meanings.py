@@ -384,6 +384,7 @@ CODES = {
     "docs_not_installed": ("501", "The libraries for documents are not installed."),
     "agent_not_installed": ("501", "The libraries for the agent are not installed."),
     "file_not_found": ("404", "There is no such file, or it is gone."),
+    "documents_changing": ("503", "All that a search found was replaced before it could be shown."),
     "job_not_found": ("404", "There is no such job."),
     "message_not_found": ("404", "There is no such message in this conversation."),
     "log_not_found": ("404", "There is no log of this name."),

@@ -1,11 +1,13 @@
 """The index by itself: what its structures find is what a look at everything finds."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
 
 from mlxd.desk.documents.index import Index, Row, Vectors, index_vectors, open_table
 from mlxd.desk.documents.search import fused, portions
+from mlxd.desk.models import Vector
 
 ROWS, DIMENSION, QUESTIONS, NEAREST = 1_500, 96, 40, 10
 # Of the ten that are nearest.
@@ -20,7 +22,7 @@ def test_the_vector_index_finds_what_is_nearest(tmp_path: Path) -> None:
     index = Index(tmp_path, shared=False)
     index.use_vectors(Vectors("numbers", DIMENSION))
     place = ("document", "parent", "window", "text", "text", 1.0)
-    rows = [Row(str(i), *place, "text", "text", one.tolist()) for i, one in enumerate(vectors)]
+    rows = [Row(str(i), *place, "text", "text", one) for i, one in enumerate(vectors)]
     index.replace(["document"], rows)
     index_vectors(open_table(tmp_path, shared=True))
 
@@ -29,10 +31,22 @@ def test_the_vector_index_finds_what_is_nearest(tmp_path: Path) -> None:
     for _ in range(QUESTIONS):
         question = vectors[dice.integers(ROWS)] + dice.standard_normal(DIMENSION) * 0.1
         nearest = np.argsort(-(vectors @ question))[:NEAREST]
-        numbers = indexed.by_vector(question.tolist(), NEAREST, None)
-        found = {hit.id for hit in indexed.hits(numbers).values()}
+        found = asyncio.run(ids_by_vector(indexed, question.astype("float32")))
         right += len(found & {str(i) for i in nearest})
     assert right / (QUESTIONS * NEAREST) >= LEAST_FOUND
+
+
+async def ids_by_vector(index: Index, question: Vector) -> set[str]:
+    hits = await index.hits(await index.by_vector(question, NEAREST, None))
+    return {hit.id for hit in hits.values()}
+
+
+def ids(index: Index, rows: list[int]) -> set[str]:
+    return {hit.id for hit in asyncio.run(index.hits(rows)).values()}
+
+
+def by_words(index: Index, question: str) -> list[int]:
+    return asyncio.run(index.by_words(question, 10, None))
 
 
 def test_rows_that_are_gone_or_were_moved_are_left_out(tmp_path: Path) -> None:
@@ -40,16 +54,13 @@ def test_rows_that_are_gone_or_were_moved_are_left_out(tmp_path: Path) -> None:
     index = Index(tmp_path, shared=False)
     for name in ("old", "other"):
         index.replace([name], [_row(name, number, "first") for number in range(3)])
-    found = index.by_words("first", 10, None)
-    assert {hit.id for hit in index.hits(found).values()} == {
-        f"{name}{number}first" for name in ("old", "other") for number in range(3)
-    }
+    found = by_words(index, "first")
+    assert ids(index, found) == {f"{one}{i}first" for one in ("old", "other") for i in range(3)}
     index.replace(["old"], [_row("old", number, "second") for number in range(3)])
-    assert {hit.id for hit in index.hits(found).values()} == {f"other{i}first" for i in range(3)}
+    assert ids(index, found) == {f"other{i}first" for i in range(3)}
     index.keep_up()
-    assert all(hit.id.startswith("other") for hit in index.hits(found).values())
-    moved = index.hits(index.by_words("first", 10, None))
-    assert {hit.id for hit in moved.values()} == {f"other{i}first" for i in range(3)}
+    assert all(one.startswith("other") for one in ids(index, found))
+    assert ids(index, by_words(index, "first")) == {f"other{i}first" for i in range(3)}
 
 
 def _row(document: str, number: int, word: str) -> Row:

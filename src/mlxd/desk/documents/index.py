@@ -10,15 +10,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
-from .lance import FTS, BTree, IvfSq, MatchQuery, lancedb
+from mlxd.desk.models import Vector
+
+from .lance import FTS, BTree, IvfSq, MatchQuery, awaited, columns, lancedb
 from .words import asked
 
 log = logging.getLogger(__name__)
@@ -65,7 +68,7 @@ class Row(msgspec.Struct, frozen=True):
     added: float
     text: str
     words: str
-    vector: list[float] | None = None
+    vector: Vector | None = None
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -202,12 +205,12 @@ class Index:
     def count(self, where: str | None = None) -> int:
         return int(self._table.count_rows(where))
 
-    def set_vectors(self, vectors: dict[str, list[float]]) -> None:
+    def set_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Rows that are gone by now stay gone."""
         with self._writing:
             dimension = self._table.schema.field("vector").type.list_size
-            flat = [value for vector in vectors.values() for value in vector]
-            made = pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), dimension)
+            flat = pa.array(np.concatenate(list(vectors.values())), pa.float32())
+            made = pa.FixedSizeListArray.from_arrays(flat, dimension)
             data = pa.table({"id": list(vectors), "vector": made})
             merge = self._table.merge_insert("id").when_matched_update_all()
             self._retried(lambda: merge.execute(data))
@@ -218,26 +221,23 @@ class Index:
     # Both give the numbers of rows, best first: reading what is in a row takes longer than finding
     # it, and most of what either finds is never shown.
 
-    def by_words(self, question: str, limit: int, where: str | None) -> list[int]:
+    async def by_words(self, question: str, limit: int, where: str | None) -> list[int]:
         looked_for = asked(question)
         if not looked_for:
             return []
-        query = self._table.search(_match(" ".join(looked_for)), query_type="fts")
-        return _numbers(query, "_score", limit, where)
+        query = awaited(self._table).query().nearest_to_text(_match(" ".join(looked_for)))
+        return await _numbers(query, "_score", limit, where)
 
-    def by_vector(self, vector: Sequence[float], limit: int, where: str | None) -> list[int]:
-        query = (
-            self._table.search(list(vector), vector_column_name="vector", query_type="vector")
-            .distance_type("cosine")
-            .nprobes(PROBES)
-        )
-        return _numbers(query, "_distance", limit, where)
+    async def by_vector(self, vector: Vector, limit: int, where: str | None) -> list[int]:
+        nearest = awaited(self._table).query().nearest_to(pa.array(vector))
+        query = nearest.column("vector").distance_type("cosine").nprobes(PROBES)
+        return await _numbers(query, "_distance", limit, where)
 
-    def hits(self, numbers: Sequence[int]) -> dict[int, Hit]:
+    async def hits(self, numbers: Sequence[int]) -> dict[int, Hit]:
         """Rows that are gone, or were given another number by upkeep, are left out."""
-        found = self._table.take_row_ids(list(numbers)).select(_SHOWN).with_row_id().to_arrow()
-        columns = [found[name].to_pylist() for name in ("_rowid", *_SHOWN)]
-        return {number: Hit(*values) for number, *values in zip(*columns, strict=True)}
+        query = awaited(self._table).take_row_ids(list(numbers)).select(_SHOWN).with_row_id()
+        found = await columns(query, "_rowid", *_SHOWN)
+        return {number: Hit(*values) for number, *values in zip(*found, strict=True)}
 
     def documents(self) -> set[str]:
         """All that have rows."""
@@ -312,11 +312,13 @@ def _created(database: Any) -> Any:
     raise AssertionError
 
 
-def _numbers(query: Any, score: str, limit: int, where: str | None) -> list[int]:
+async def _numbers(query: Any, score: str, limit: int, where: str | None) -> list[int]:
+    """The score is asked for since each search without it is a line of warning in the log."""
     if where:
-        query = query.where(where, prefilter=True)
-    found = query.with_row_id(True).select(["_rowid", score]).limit(limit).to_arrow()
-    return list(found["_rowid"].to_pylist())
+        query = query.where(where)
+    query = query.with_row_id().select(["_rowid", score]).limit(limit)
+    [numbers] = await columns(query, "_rowid")
+    return numbers
 
 
 def _among(column: str, values: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from mlxd.desk.models import Vector
+
 from .files import Files
 from .index import Index, Row
 from .ledger import Job, Ledger
@@ -32,7 +34,7 @@ class Ready(NamedTuple):
     survey: Survey
     parents: Sequence[Parent]
     children: Sequence[Child]
-    vectors: Sequence[list[float]] | None
+    vectors: Sequence[Vector] | None
 
 
 class _Removal(NamedTuple):

@@ -48,38 +48,38 @@ class Search:
     async def find(self, question: Question) -> dict[str, Any]:
         began = time.monotonic()
         _check(question)
-        for _ in range(TRIES):
-            results, hybrid, note = await self._look(question)
+        for left in reversed(range(TRIES)):
+            results, hybrid, note = await self._look(question, whole=left > 0)
             if results is not None:
                 break
+        else:
+            told = "Documents change faster than they can be searched just now; ask again."
+            raise Refused(503, told, code="documents_changing")
         return {
             "query": question.query,
             "mode": "hybrid" if hybrid else "text",
             "notes": [note] if note else [],
-            "results": results or [],
+            "results": results,
             "seconds": round(time.monotonic() - began, 4),
         }
 
     async def _look(
-        self, question: Question
+        self, question: Question, whole: bool
     ) -> tuple[list[dict[str, Any]] | None, bool, str | None]:
-        """Results, whether vectors had a part in them, and why not. No results when what was
-        found was replaced before it could be shown."""
-        where = await asyncio.to_thread(self._where, question)
+        """Results, whether vectors had a part in them, and why not. No results when something of
+        what was found was replaced before it could be shown; unless `whole`, when all of it was."""
+        where = self._where(question, await self._with_tags(question.tag))
         # Words are looked up while a model makes the question's vector.
         by_words, (by_vector, hybrid, note) = await asyncio.gather(
             self._by_words(question, where), self._by_vector(question, where)
         )
-        results = await asyncio.to_thread(self._results, question, by_words, by_vector)
+        results = await self._results(question, by_words, by_vector, whole)
         return results, hybrid, note
 
     async def _by_words(self, question: Question, where: str | bool) -> list[int]:
         if where is False:
             return []
-        most = _candidates(question)
-        return await asyncio.to_thread(
-            self._index.by_words, question.query, most, _condition(where)
-        )
+        return await self._index.by_words(question.query, _candidates(question), _condition(where))
 
     async def _by_vector(
         self, question: Question, where: str | bool
@@ -87,49 +87,57 @@ class Search:
         vector, note = await self._vectoriser.of_question(question.query)
         if vector is None or where is False:
             return [], vector is not None, note
-        most = _candidates(question)
-        rows = await asyncio.to_thread(self._index.by_vector, vector, most, _condition(where))
+        rows = await self._index.by_vector(vector, _candidates(question), _condition(where))
         return rows, True, note
 
-    def _results(
-        self, question: Question, by_words: Sequence[int], by_vector: Sequence[int]
+    async def _results(
+        self, question: Question, by_words: Sequence[int], by_vector: Sequence[int], whole: bool
     ) -> list[dict[str, Any]] | None:
-        chosen = self._best(fused([by_words, by_vector]), question.limit)
-        shown = None if chosen is None else self._shown([hit for _, _, hit in chosen])
-        if chosen is None or shown is None:
+        scores = fused([by_words, by_vector])
+        chosen, gone = await self._best(scores, question.limit, whole)
+        if gone and whole:
             return None
+        # In a thread of its own: a database elsewhere may take its time.
+        shown = await asyncio.to_thread(self._shown, [hit for _, hit in chosen])
         matched = (("words", set(by_words)), ("vector", set(by_vector)))
         looked_for = set(asked(question.query))
-        return [
+        results = [
             {
                 **shown[hit.parent],
                 **snippet(hit.text, looked_for),
                 "why": hit.why,
                 "matched": [name for name, rows in matched if row in rows],
-                "score": round(score, 6),
+                "score": round(scores[row], 6),
             }
-            for score, row, hit in chosen
+            for row, hit in chosen
+            if hit.parent in shown
         ]
+        gone = gone or len(results) < len(chosen)
+        return None if gone and (whole or not results) else results
 
-    def _best(self, scores: Mapping[int, float], limit: int) -> list[tuple[float, int, Hit]] | None:
-        """As many parents, each by its best child. No more rows are read than that takes."""
-        best: dict[str, tuple[float, int, Hit]] = {}
+    async def _best(
+        self, scores: Mapping[int, float], limit: int, whole: bool
+    ) -> tuple[list[tuple[int, Hit]], bool]:
+        """As many parents, each by its best child, and whether a row was gone. No more rows are
+        read than that takes."""
+        best: dict[str, tuple[int, Hit]] = {}
+        gone = False
         for rows in portions(scores, limit):
-            hits = self._index.hits(rows)
-            if len(hits) < len(rows):
-                return None
-            for row in sorted(rows, key=lambda one: (-scores[one], hits[one].id)):
-                best.setdefault(hits[row].parent, (scores[row], row, hits[row]))
+            hits = await self._index.hits(rows)
+            gone = gone or len(hits) < len(rows)
+            if gone and whole:
+                break
+            for row in sorted(hits, key=lambda one: (-scores[one], hits[one].id)):
+                best.setdefault(hits[row].parent, (row, hits[row]))
             if len(best) >= limit:
                 break
-        return list(best.values())[:limit]
+        return list(best.values())[:limit], gone
 
-    def _where(self, question: Question) -> str | bool:
+    def _where(self, question: Question, tagged: set[str] | None) -> str | bool:
         """The condition on rows; True without one, False when nothing can match."""
         parts = []
         chosen = set(question.document)
-        if question.tag:
-            tagged = self._tagged(question.tag)
+        if tagged is not None:
             chosen = chosen & tagged if question.document else tagged
         if question.tag or question.document:
             if not chosen:
@@ -145,8 +153,11 @@ class Search:
             parts.append(f"added < {float(question.added_before)!r}")
         return " AND ".join(parts) if parts else True
 
+    async def _with_tags(self, tags: Sequence[str]) -> set[str] | None:
+        """Documents that have all of these tags; None without any, as then all have."""
+        return await asyncio.to_thread(self._tagged, tags) if tags else None
+
     def _tagged(self, tags: Sequence[str]) -> set[str]:
-        """Documents that have all of these tags."""
         column = document_tags.c
         chosen = (
             sa.select(column.document)
@@ -157,22 +168,28 @@ class Search:
         with self._store.reading() as connection:
             return {row[0] for row in connection.execute(chosen)}
 
-    def _shown(self, hits: Sequence[Hit]) -> dict[str, dict[str, Any]] | None:
-        wanted = {hit.parent for hit in hits}
-        if not wanted:
+    def _shown(self, hits: Sequence[Hit]) -> dict[str, dict[str, Any]]:
+        """The parents of these, as far as they are there."""
+        wanted = {"wanted": [*{hit.parent for hit in hits}]}
+        if not hits:
             return {}
-        joined = sa.join(parents, documents, parents.c.document == documents.c.id)
-        chosen = (
-            sa.select(parents, documents.c.name, documents.c.type, documents.c.source)
-            .select_from(joined)
-            .where(parents.c.id.in_(wanted))
-        )
         with self._store.reading() as connection:
-            rows = list(connection.execute(chosen).mappings())
+            rows = connection.execute(_PARENTS, wanted).mappings().all()
             tags = tags_of(connection, {row["document"] for row in rows})
-        if len(rows) < len(wanted):
-            return None
-        return {row["id"]: _result(dict(row), tags.get(row["document"], [])) for row in rows}
+        return {row["id"]: _parent(dict(row), tags.get(row["document"], [])) for row in rows}
+
+
+# Made once: putting them together takes longer than what they ask for.
+_PARENTS = (
+    sa.select(parents, documents.c.name, documents.c.type, documents.c.source)
+    .select_from(sa.join(parents, documents, parents.c.document == documents.c.id))
+    .where(parents.c.id.in_(sa.bindparam("wanted", expanding=True)))
+)
+_TAGS = (
+    sa.select(document_tags.c.document, document_tags.c.tag)
+    .where(document_tags.c.document.in_(sa.bindparam("wanted", expanding=True)))
+    .order_by(document_tags.c.tag)
+)
 
 
 def _candidates(question: Question) -> int:
@@ -183,7 +200,7 @@ def _condition(where: str | bool) -> str | None:
     return where if isinstance(where, str) else None
 
 
-def _result(row: dict[str, Any], tags: list[str]) -> dict[str, Any]:
+def _parent(row: Mapping[str, Any], tags: list[str]) -> dict[str, Any]:
     document = row["document"]
     image = row["image"]
     return {
@@ -206,13 +223,8 @@ def _result(row: dict[str, Any], tags: list[str]) -> dict[str, Any]:
 
 
 def tags_of(connection: sa.Connection, wanted: Iterable[str]) -> dict[str, list[str]]:
-    chosen = (
-        sa.select(document_tags.c.document, document_tags.c.tag)
-        .where(document_tags.c.document.in_(list(wanted)))
-        .order_by(document_tags.c.tag)
-    )
     found: dict[str, list[str]] = {}
-    for document, tag in connection.execute(chosen):
+    for document, tag in connection.execute(_TAGS, {"wanted": [*wanted]}):
         found.setdefault(document, []).append(tag)
     return found
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from mlxd.desk.models import Embedded, Failed, Lacking, Models, Unavailable
+from mlxd.desk.models import Embedded, Failed, Lacking, Models, Unavailable, Vector
 
 from .index import Index, Vectors
 from .jobs import STOPPED, Outcome, Run
@@ -33,7 +33,7 @@ class Vectoriser:
         self._store = store
         self._ledger = ledger
 
-    def vectors(self, run: Run, texts: Sequence[str]) -> list[list[float]] | None:
+    def vectors(self, run: Run, texts: Sequence[str]) -> list[Vector] | None:
         """None where there is no model, or it can't answer: the text is found by its words, and a
         job makes the vector later."""
         made_by = self._index.vectors
@@ -45,9 +45,9 @@ class Vectoriser:
             log.info("no vectors for %s: %s", run.job.name, error)
             return None
 
-    def _embedded(self, run: Run, texts: Sequence[str], model: str) -> list[list[float]] | None:
+    def _embedded(self, run: Run, texts: Sequence[str], model: str) -> list[Vector] | None:
         """None when it is another model by now."""
-        made: list[list[float]] = []
+        made: list[Vector] = []
         for start in range(0, len(texts), TOGETHER):
             part = self._together(run, texts[start : start + TOGETHER])
             if part.model != model:
@@ -71,7 +71,7 @@ class Vectoriser:
         name = models.pop() if len(models) == 1 else "several, as it was changed meanwhile"
         return Embedded(name, [one.vectors[0] for one in each])
 
-    async def of_question(self, text: str) -> tuple[list[float] | None, str | None]:
+    async def of_question(self, text: str) -> tuple[Vector | None, str | None]:
         """The vector, or why there is none."""
         made_by = self._index.vectors
         if made_by is None:
