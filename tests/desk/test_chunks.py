@@ -90,6 +90,15 @@ def test_a_long_table_keeps_its_head_in_every_part() -> None:
     assert all(f"| part {i} |" in joined for i in range(120))
 
 
+def test_a_heading_stays_with_the_table_below_it() -> None:
+    rows = "\n".join(f"| part {i} | {i * 7} |" for i in range(400))
+    page = Page(1, [Block("heading", "## Stock"), Block("table", f"| Name |\n| --- |\n{rows}")])
+    parents = chunks.parents([page], {}, paged=False)
+    assert len(parents) > 1
+    assert all(one.kind == "table" for one in parents)
+    assert all(one.text.startswith("## Stock\n\n| Name |") for one in parents)
+
+
 @pytest.mark.parametrize(
     "text", [". " * 2_000, "=" * 4_000, "a" + " " * 4_000 + "b", "e\u0301\u0301" * 2_000]
 )

@@ -44,7 +44,7 @@ def parents(pages: Sequence[Page], readings: dict[str, str], paged: bool) -> lis
 
 def _texts(blocks: Sequence[Block]) -> Iterator[tuple[Kind, str, Box | None]]:
     """Text blocks put together up to the size of a parent, tables each for itself. A heading begins
-    a new parent, and stays with what follows it."""
+    a new parent, and stays with what follows it: above a table, with each of its parts."""
     gathered: list[Block] = []
     size = 0
     for block in blocks:
@@ -53,6 +53,12 @@ def _texts(blocks: Sequence[Block]) -> Iterator[tuple[Kind, str, Box | None]]:
         length = tokens(block.text)
         full = size + length > PARENT_TOKENS and any(one.kind == "text" for one in gathered)
         begins = block.kind == "heading" and any(one.kind == "text" for one in gathered)
+        if block.kind == "table" and gathered and all(one.kind == "heading" for one in gathered):
+            above, _ = _joined(gathered)
+            _, box = _joined([*gathered, block])
+            yield from (("table", f"{above}\n\n{part}", box) for part in _table_parts(block.text))
+            gathered, size = [], 0
+            continue
         if gathered and (full or begins or block.kind == "table"):
             yield "text", *_joined(gathered)
             gathered, size = [], 0

@@ -1,8 +1,9 @@
-"""DOCX, PPTX, XLSX and HTML become Markdown by MarkItDown, and Markdown becomes blocks. Pictures
-in them are kept where they stood, to be described."""
+"""DOCX, PPTX and HTML become Markdown by MarkItDown, and Markdown becomes blocks; of workbooks the
+cells are read. Pictures in them are kept where they stood, to be described."""
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -11,6 +12,7 @@ import re
 import sys
 import types
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,18 +47,23 @@ def parse(request: Extraction) -> Survey:
     kind = recognise(file, request.name)
     if kind is not HTML:
         _check_packed(file, request)
-    markdown = _markdown(file, request, kind.name)
-    parts = _SLIDE.split(markdown) if kind is PPTX else [markdown]
-    # What stands before the first slide's mark is nothing; then number and text take turns.
-    texts = parts[2::2] if len(parts) > 1 else parts
     album = _Album(request)
-    pages = [Page(n, album.blocks(text)) for n, text in enumerate(texts, 1)]
     if kind is XLSX:
-        pages[0] = Page(1, [*pages[0].blocks, *album.of_workbook(file)])
+        pages = [Page(1, [*_cells(file, request), *album.of_workbook(file)])]
+    else:
+        markdown = _markdown(file, request, kind.name)
+        parts = _SLIDE.split(markdown) if kind is PPTX else [markdown]
+        # What stands before the first slide's mark is nothing; then number and text take turns.
+        texts = parts[2::2] if len(parts) > 1 else parts
+        pages = [Page(n, album.blocks(text)) for n, text in enumerate(texts, 1)]
     if not any(page.blocks for page in pages):
         raise Unreadable("empty_file", f"{request.name} has nothing in it that could be read.")
     if len(pages) > request.page_limit:
-        raise Unreadable("too_many_pages", f"{request.name} has {len(pages)} slides.")
+        raise Unreadable(
+            "too_many_pages",
+            f"{request.name} has {len(pages)} slides, over the limit of {request.page_limit} "
+            "(setting documents.page_limit).",
+        )
     for page in pages:
         keep(Path(request.out), page)
     title = next(
@@ -139,7 +146,6 @@ def _texts(text: str) -> list[Block]:
 _CONVERTERS = {
     DOCX.name: "DocxConverter",
     PPTX.name: "PptxConverter",
-    XLSX.name: "XlsxConverter",
     HTML.name: "HtmlConverter",
 }
 
@@ -167,8 +173,23 @@ def _markdown(file: Path, request: Extraction, kind: str) -> str:
         # Without comments: one that is not closed is looked for an end again and again.
         text = without_comments(decode(file.read_bytes(), request.name))
         stream, info = io.BytesIO(text.encode()), kind_of_stream(extension=".html", charset="utf-8")
-    try:
+    with _told(request):
         made = converter.convert(stream, info, keep_data_uris=True)
+    return str(made.markdown)
+
+
+def _cells(file: Path, request: Extraction) -> list[Block]:
+    from . import workbook
+
+    with _told(request):
+        return list(workbook.blocks(file))
+
+
+@contextlib.contextmanager
+def _told(request: Extraction) -> Iterator[None]:
+    """What a file does to the library that reads it, in words."""
+    try:
+        yield
     except (MemoryError, RecursionError) as error:
         told = f"{request.name} is nested too deeply, or too large: {type(error).__name__}."
         raise Unreadable("damaged_file", told) from error
@@ -176,7 +197,6 @@ def _markdown(file: Path, request: Extraction, kind: str) -> str:
         # Converters raise whatever their libraries do; the file is what is wrong.
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise Unreadable("damaged_file", f"{request.name} can't be read: {lines[0]}") from error
-    return str(made.markdown)
 
 
 def _check_packed(file: Path, request: Extraction) -> None:
@@ -185,7 +205,11 @@ def _check_packed(file: Path, request: Extraction) -> None:
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
         if len(parts) > MOST_PARTS:
-            raise Unreadable("unpacked_too_large", f"{name} has {len(parts)} parts.")
+            raise Unreadable(
+                "unpacked_too_large",
+                f"{name} has {len(parts)} parts; at most {MOST_PARTS} are read, more than office "
+                "programs make. Save it anew with one.",
+            )
         if any(part.flag_bits & 1 for part in parts):
             raise Unreadable("encrypted_file", f"{name} is encrypted. Add it without a password.")
         total = 0
@@ -195,8 +219,11 @@ def _check_packed(file: Path, request: Extraction) -> None:
                     head = part.filename.endswith((".xml", ".rels"))
                     while piece := stream.read(1024 * 1024):
                         if head and b"<!DOCTYPE" in piece[:_HEAD_BYTES]:
-                            told = f"{part.filename} in {name} declares a language of its own"
-                            raise Unreadable("damaged_file", f"{told}, which no office file does.")
+                            told = f"{part.filename} in {name} declares entities of its own"
+                            raise Unreadable(
+                                "damaged_file",
+                                f"{told}, which no office program does. Save it anew with one.",
+                            )
                         head = False
                         total += len(piece)
                         grown = total > limit or part.file_size > MOST_GROWTH * max(

@@ -25,7 +25,11 @@ def parse(request: Extraction) -> Survey:
             count = 0
             for number, frame in enumerate(frames, 1):
                 if number > request.page_limit:
-                    raise Unreadable("too_many_pages", f"{request.name} has too many pages.")
+                    raise Unreadable(
+                        "too_many_pages",
+                        f"{request.name} has more pages than the limit of {request.page_limit} "
+                        "(setting documents.page_limit).",
+                    )
                 _page(request, number, frame)
                 count = number
     except UnidentifiedImageError as error:
