@@ -183,6 +183,32 @@ VISION: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = 
         {"processor_class": "Qwen2_5_VLProcessor"},
         f"<|vision_start|>{PLACE}<|vision_end|>",
     ),
+    "glm4v": (
+        {
+            "text_config": _language(
+                "glm4v_text", partial_rotary_factor=1.0, attention_bias=True,
+                rope_scaling={"rope_type": "default", "mrope_section": [2, 3, 3]},
+            ),
+            "vision_config": {
+                "model_type": "glm4v", "depth": 2, "hidden_size": 32, "num_heads": 2,
+                "intermediate_size": 64, "out_hidden_size": 64, "patch_size": 8, "image_size": 32,
+                "spatial_merge_size": 2, "temporal_patch_size": 2, "in_channels": 3,
+            },
+        },
+        {**PIXELS, "image_processor_type": "Glm4vImageProcessor", "patch_size": 8},
+        {"processor_class": "Glm4vProcessor"},
+        f"<|vision_start|>{PLACE}<|vision_end|>",
+    ),
+    "llava_next": (
+        {
+            "text_config": _language("llama"),
+            "vision_config": {**SEEING, "model_type": "clip_vision_model"},
+            "image_grid_pinpoints": [[32, 64], [64, 32], [64, 64]],
+        },
+        {**PIXELS, "image_processor_type": "LlavaNextImageProcessor"},
+        {"processor_class": "LlavaNextProcessor"},
+        PLACE,
+    ),
 }  # fmt: skip
 # How the tokenizers of these families call their control tokens.
 NAMED = {

@@ -111,7 +111,8 @@ def _generating(
 ) -> Assembled:
     tokenizer = Tokenizer.load(folder)
     template = Template.load(folder, tokenizer)
-    images = _image_reader(folder, model, tokenizer, settings, notes)
+    images, blind = _image_reader(folder, model, tokenizer, settings)
+    notes += [f"images can't be used: {blind}"] if blind else []
     limits = _limits(settings)
     reuse = int(_room() * REUSE_SHARE)
     mx.set_cache_limit(min(reuse, CPU_REUSE_BYTES) if device_kind() == "cpu" else reuse)
@@ -148,6 +149,7 @@ def _generating(
         stepper.inbox.put,
         refused,
         lambda: jobs.any,
+        blind,
     )
     writer.start()
     preparer.start()
@@ -171,19 +173,15 @@ def _generating(
 
 
 def _image_reader(
-    folder: Path,
-    model: backends.Backend,
-    tokenizer: Tokenizer,
-    settings: Settings,
-    notes: list[str],
-) -> backends.ImageReader | None:
+    folder: Path, model: backends.Backend, tokenizer: Tokenizer, settings: Settings
+) -> tuple[backends.ImageReader | None, str]:
+    """What reads images; or why a model that could see them doesn't."""
     if not model.has_vision:
-        return None
+        return None, ""
     try:
-        return backends.image_reader(folder, model.config, tokenizer, settings.pixel_limit)
+        return backends.image_reader(folder, model.config, tokenizer, settings.pixel_limit), ""
     except backends.CannotLoad as error:
-        notes.append(f"images can't be used: {error}")
-        return None
+        return None, str(error)
 
 
 def _capabilities(template: Template, vision: bool) -> list[str]:

@@ -100,7 +100,8 @@ class _Queue:
 
 
 class Preparer:
-    """`ready(job)` and `refused(job, failed)` are called on one of its threads."""
+    """`ready(job)` and `refused(job, failed)` are called on one of its threads. `blind`: why it has
+    no `images`, where the model itself could see."""
 
     def __init__(
         self,
@@ -113,12 +114,14 @@ class Preparer:
         ready: Callable[[Job], None],
         refused: Callable[[Job, Failed], None],
         busy: Callable[[], bool],
+        blind: str = "",
     ) -> None:
         self._tokenizer = tokenizer
         self._template = template
         self._style = style
         self._grammars = Grammars(tokenizer, style)
         self._images = images
+        self._blind = f": {blind}" if blind else ""
         self._defaults = defaults
         self._bounds = bounds
         self._ready = ready
@@ -201,7 +204,7 @@ class Preparer:
             if not pictures:
                 job.prompt = self._tokenizer.encode(text)
             elif self._images is None:
-                raise Refused("this model can't see images", param=pictures[0].where)
+                raise Refused(f"this model can't see images{self._blind}", param=pictures[0].where)
             else:
                 job.prompt, job.vision = self._images.read(text, pictures)
                 return text

@@ -11,6 +11,7 @@ import mlx.core as mx
 import numpy as np
 
 from .. import kv
+from . import llava_next
 from .base import (
     Backend,
     Sequence,
@@ -74,6 +75,8 @@ class VisionBackend(Backend):
     def load(self, folder: Path) -> Any:
         plain = _plain(self.config)
         model = _load_plain(folder, self.config) if plain else _load_foreign(folder)
+        if self.config["model_type"] == "llava_next":
+            llava_next.mend(model, self.config)
         self._language = model.language_model
         self.has_rope_delta = hasattr(self._language, "_rope_deltas")
         return model
@@ -112,8 +115,18 @@ class VisionBackend(Backend):
                 f"{self.architecture} can't be used with these images"
             )
         delta = features.pop("rope_deltas", None)
+        if getattr(self._language, "_position_ids", None) is not None:
+            features["position_ids"], delta = self._left_positions()
         mx.eval(list(features.values()))
         return Sequence(tokens, features, _scalar(delta))
+
+    def _left_positions(self) -> tuple[mx.array, mx.array]:
+        """GLM and others leave a prompt's positions in the model, where another row would be taken
+        to have them. A delta has to be there, or each row begins anew at its first step."""
+        language = self._language
+        left = language._position_ids, language._rope_deltas
+        language._position_ids, language._rope_deltas = None, mx.zeros((1, 1), dtype=mx.int32)
+        return left
 
     def look(self, tokens: list[int], vision: Any, start: int) -> Generator[None, None, Sequence]:
         if not (takes(self.model) and self.looks_at(vision, start)):
@@ -149,6 +162,8 @@ class VisionBackend(Backend):
         embeddings = features.pop("inputs_embeds", None)
         if embeddings is not None:
             embeddings = embeddings[:, start:end]
+            if "position_ids" in features:
+                features["position_ids"] = features["position_ids"][..., start:end]
         elif self.has_rope_delta:
             features["rope_deltas"] = mx.array([[sequence.rope_delta]])
             features["position_ids"] = self._positions(start, end, sequence.rope_delta)
