@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,8 @@ START_SECONDS = PATIENCE_S
 STOP_SECONDS = PATIENCE_S
 # How long the service may take to let go of what a request held.
 RELEASE_SECONDS = PATIENCE_S
+# An answer that is over before it is held is asked for again, so often.
+HOLD_TRIES = 10
 # No connection that the service is about to close for having been idle is used once more.
 LIMITS = httpx2.Limits(keepalive_expiry=1.0)
 LISTENING = re.compile(r"listening on (http://\S+)")
@@ -154,6 +157,26 @@ class Service:
 
     def released(self) -> None:
         self.eventually(lambda: all(map(_idle, self.engines().values())), RELEASE_SECONDS)
+
+    def held_in_mid_answer(self, name: str, ask: Callable[[], None], tokens: int) -> dict[str, Any]:
+        """Has an answer of so many tokens begun, and its engine stopped (SIGSTOP) before the last
+        of them, however busy this machine is: where it was too late, it is asked again. Gives the
+        engine as it was before."""
+        for _ in range(HOLD_TRIES):
+            before = self.engines()[name]
+            ask()
+            self.eventually(
+                lambda was=before: self.engines()[name]["tokens_out"] > was["tokens_out"]
+            )  # type: ignore[misc]
+            os.kill(before["pid"], signal.SIGSTOP)
+            # What it has sent is read before what is asked later.
+            self.engines()
+            now = self.engines()[name]
+            if now["running"] == 1 and now["tokens_out"] - before["tokens_out"] < tokens:
+                return before
+            os.kill(before["pid"], signal.SIGCONT)
+            self.released()
+        raise AssertionError(f"not held in mid-answer in {HOLD_TRIES} tries: {now}")
 
     def close(self) -> None:
         """An orderly end, after which no process is left."""

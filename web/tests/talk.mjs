@@ -2,7 +2,8 @@
 // conversation, and prints what the client holds after each.
 //   node talk.mjs URL < turns.jsonl
 // A turn: {"text": …, "files"?: […], "body"?: {…}, "regenerate"?: true | message, "stopAfter"?: characters}
-// or {"load": true}, for what is kept of the conversation.
+// or {"load": true}, for what is kept of the conversation, or {"resume": true}, for the answer that is
+// being made there.
 
 import { createInterface } from "node:readline";
 import { Chat } from "@ai-sdk/react";
@@ -18,9 +19,11 @@ for await (const line of createInterface({ input: process.stdin })) {
     tell();
     continue;
   }
-  const told = turn.regenerate
-    ? chat.regenerate({ body: turn.body, ...(turn.regenerate === true ? {} : { messageId: turn.regenerate }) })
-    : chat.sendMessage({ text: turn.text, files: turn.files }, { body: turn.body });
+  const told = turn.resume
+    ? chat.resumeStream()
+    : turn.regenerate
+      ? chat.regenerate({ body: turn.body, ...(turn.regenerate === true ? {} : { messageId: turn.regenerate }) })
+      : chat.sendMessage({ text: turn.text, files: turn.files }, { body: turn.body });
   if (turn.stopAfter !== undefined) {
     const unsubscribe = chat["~registerMessagesCallback"](() => {
       if (said() >= turn.stopAfter) {

@@ -3,6 +3,7 @@ before the desk answers and left when it ends."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,13 +19,37 @@ from .models import Models
 Say = Callable[..., None]
 
 
+class Work:
+    """There is some as long as there is in one of the rooms."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._documents = self._agent = False
+
+    def of_documents(self, *, busy: bool, **more: Any) -> None:
+        self._documents = busy
+        self._say(busy=busy or self._agent, **more)
+
+    def of_agent(self, busy: bool) -> None:
+        if busy != self._agent:
+            self._agent = busy
+            self._say(busy=busy or self._documents)
+
+
 class Desk:
     """`say` tells the gateway whether there is work, so that it does not end a busy desk."""
 
     def __init__(self, config: Config, say: Say) -> None:
         self.models = Models(config.gateway, config.token)
-        self.documents = Documents(config, self.models, say)
-        self.agent = Agent(config.gateway, config.token, config.data_dir / "agent", config.agent)
+        work = Work(say)
+        self.documents = Documents(config, self.models, work.of_documents)
+        self.agent = Agent(
+            config.gateway,
+            config.token,
+            config.data_dir / "agent",
+            config.agent,
+            work.of_agent,
+        )
         self._rooms = AsyncExitStack()
         self.app = Starlette(
             routes=[*self.documents.routes(), *self.agent.routes()],

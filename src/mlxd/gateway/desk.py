@@ -239,4 +239,5 @@ def routes(desk: Leasing, settings: Settings) -> list[BaseRoute]:
         *(Route(f"/{name}", forward, methods=METHODS) for name in PATHS),
         *(Route(f"/{name}/{{rest:path}}", forward, methods=METHODS) for name in PATHS),
         *(Route(path, forward, methods=["POST"]) for path in STREAMS),
+        *(Route(f"{path}/{{rest:path}}", forward, methods=["GET", "DELETE"]) for path in STREAMS),
     ]

@@ -44,6 +44,10 @@ class Client:
         self.begin(text=text, **more)
         return self.held()
 
+    def vanish(self) -> None:
+        """As a window that is closed in mid-answer."""
+        self._process.kill()
+
     def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -222,6 +222,16 @@ def test_stop_ends_the_turn_and_keeps_what_was_said(service: Service, client: Be
     same(service, talk, held)
 
 
+def test_who_stops_while_a_tool_is_called_can_talk_on(service: Service) -> None:
+    tool = {"type": "tool-search_documents", "toolCallId": "c", "state": "input-streaming"}
+    body = ask("And now?", "cut-call", model="far-says")
+    answer = {"id": "a1", "role": "assistant", "parts": [{"type": "step-start"}, tool]}
+    body["messages"] = [ask("Search")["messages"][0], answer, {**body["messages"][0], "id": "m2"}]
+    assert _text(stream(service, body)) == "Hello from far."
+    [_, cut, *_] = kept(service, "cut-call")
+    assert cut["parts"][-1]["state"] == "output-error"
+
+
 # Of 40,960 that the context holds. A step of this model takes a millisecond, and the thread that
 # reads the news has to get its turn on a busy machine.
 STEPS_AFTER_STOP = 200
@@ -260,12 +270,15 @@ def test_stop_closes_the_connection_to_a_server_elsewhere(
 def test_an_answer_outlives_its_engine(service: Service, client: Begin) -> None:
     settings = {"max_tokens": 600, "seed": 5, "temperature": 1.0}
     whole = client().say("Go on", **model("endless", settings=settings))
-    talk = client()
-    before = service.engines()["endless"]
-    talk.begin(text="Go on", **model("endless", settings=settings))
-    service.eventually(
-        lambda: service.engines()["endless"]["tokens_out"] > before["tokens_out"] + 20
-    )
+    asked: list[Client] = []
+
+    def ask() -> None:
+        asked.append(client())
+        asked[-1].begin(text="Go on", **model("endless", settings=settings))
+
+    before = service.held_in_mid_answer("endless", ask, settings["max_tokens"])
+    talk = asked[-1]
+    assert not talk.over()
     os.kill(before["pid"], signal.SIGKILL)
     held = talk.held()
     service.eventually(lambda: service.engines()["endless"]["restarts"] == before["restarts"] + 1)

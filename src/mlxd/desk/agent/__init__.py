@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +37,15 @@ class Branch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Agent:
     def __init__(
-        self, gateway: str, token: str | None, folder: Path, settings: AgentSettings
+        self,
+        gateway: str,
+        token: str | None,
+        folder: Path,
+        settings: AgentSettings,
+        busy: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._given = gateway, token, settings
+        self._busy = busy
         self._sessions = Sessions(folder / "sessions.db")
         self._turning: asyncio.Future[Turning] | None = None
 
@@ -54,6 +61,9 @@ class Agent:
     def routes(self) -> list[Route]:
         return [
             Route("/chat/agent-stream", self.turn, methods=["POST"]),
+            # Where the npm client looks for an answer that is being made (`resume: true`).
+            Route("/chat/agent-stream/{id:path}/stream", self.along, methods=["GET"]),
+            Route("/chat/agent-stream/{id:path}/stream", self.stop, methods=["DELETE"]),
             Route("/sessions", self.listing, methods=["GET"]),
             Route("/sessions", self.create, methods=["POST"]),
             Route("/sessions/{id}", self.show, methods=["GET"]),
@@ -65,6 +75,20 @@ class Agent:
     async def turn(self, request: Request) -> Response:
         turning = await asyncio.shield(self._prepared())
         return await turning.answer(request)
+
+    async def along(self, request: Request) -> Response:
+        turning = self._made()
+        found = turning.along(request.path_params["id"]) if turning else None
+        return found or Response(status_code=204)
+
+    async def stop(self, request: Request) -> Response:
+        id, turning = request.path_params["id"], self._made()
+        question = request.query_params.get("question")
+        return answer({"id": id, "stopped": bool(turning and turning.going.stop(id, question))})
+
+    def _answering(self) -> set[str]:
+        turning = self._made()
+        return turning.going.sessions() if turning else set()
 
     def _prepared(self) -> "asyncio.Future[Turning]":
         """Seconds and 100 MB of libraries, which documents alone don't need. In a thread that an
@@ -82,7 +106,9 @@ class Agent:
     def _prepare(self, loop: asyncio.AbstractEventLoop, made: "asyncio.Future[Turning]") -> None:
         try:
             module = importlib.import_module(f"{__name__}.turning")
-            give = partial(made.set_result, module.Turning(*self._given, self._sessions))
+            give = partial(
+                made.set_result, module.Turning(*self._given, self._sessions, self._busy)
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, each turn is told
             give = partial(made.set_exception, error)
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
@@ -94,14 +120,20 @@ class Agent:
         # Who looks at conversations goes on with one, and shall not wait for libraries then.
         self._prepared()
         found = await self._sessions.find(request.query_params.get("q", ""))
-        return answer({"sessions": found})
+        going = self._answering()
+        told = [msgspec.structs.replace(one, answering=one.id in going) for one in found]
+        return answer({"sessions": told})
 
     async def create(self, request: Request) -> Response:
         wanted = await read_json(request, NewSession)
         return answer(await self._sessions.create(wanted.title), 201)
 
     async def show(self, request: Request) -> Response:
-        return answer(_there(await self._sessions.get(request.path_params["id"]), request))
+        # Asked before and after: an answer that is not in it yet, or not any more, is told of.
+        id, going = request.path_params["id"], self._answering()
+        found = _there(await self._sessions.get(id), request)
+        answering = id in going | self._answering()
+        return answer(msgspec.structs.replace(found, answering=answering))
 
     async def rename(self, request: Request) -> Response:
         wanted = await read_json(request, Rename)
@@ -113,7 +145,7 @@ class Agent:
         if not await self._sessions.delete(id):
             raise _unknown(id)
         if (turning := self._made()) is not None:
-            turning.deleted(id)
+            turning.going.deleted(id)
         return answer({"id": id, "deleted": True})
 
     async def branch(self, request: Request) -> Response:

@@ -6,6 +6,32 @@ from typing import Any
 Part = dict[str, Any]
 
 
+def _cut_off(part: Part) -> Part:
+    told = "The answer ended before the tool did."
+    return {**part, "input": part.get("input", {}), "state": "output-error", "errorText": told}
+
+
+def whole(messages: Any) -> Any:
+    """What a client holds of an answer that it stopped while a tool's arguments came has none of
+    them, and could not be read. Whatever else it sends is judged by others."""
+    if not isinstance(messages, list):
+        return messages
+    return [_whole(one) if isinstance(one, dict) else one for one in messages]
+
+
+def _whole(message: dict[str, Any]) -> dict[str, Any]:
+    parts = message.get("parts")
+    if not isinstance(parts, list):
+        return message
+    made = [
+        _cut_off(part)
+        if isinstance(part, dict) and part.get("state") == "input-streaming"
+        else part
+        for part in parts
+    ]
+    return {**message, "parts": made}
+
+
 class Answer:
     def __init__(self, id: str) -> None:
         self.id = id
@@ -20,8 +46,7 @@ class Answer:
         for part in self._tools.values():
             if part["state"] in ("input-streaming", "input-available"):
                 # The client would wait for its result for ever.
-                part.setdefault("input", {})
-                part.update(state="output-error", errorText="The answer ended before the tool did.")
+                part.update(_cut_off(part))
         while self.parts and self.parts[-1]["type"] == "step-start":
             # Nothing came in it, and the client drops it too.
             self.parts.pop()

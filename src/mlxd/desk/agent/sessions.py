@@ -38,6 +38,8 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     updated: float
     branched_from: str | None = None
     messages: list[Message] | None = None
+    # Whether an answer is being made there; not kept.
+    answering: bool = False
 
 
 class Sessions:

@@ -27,7 +27,7 @@ from pydantic_ai.ui.vercel_ai.response_types import (
 )
 
 from .building import Answer
-from .going import Turn
+from .going import Chunks, Turn
 from .turn import Lacking
 
 log = logging.getLogger(__name__)
@@ -52,8 +52,8 @@ async def stream(
     answer: Answer,
     keep: Callable[[Answer], Awaitable[None]],
     turn: Turn,
-) -> AsyncIterator[str]:
-    """Lines to send. The answer is kept before the end mark goes out, so that who sees the end
+) -> Chunks:
+    """What to send. The answer is kept before the end mark goes out, so that who sees the end
     finds it, and also when the client leaves in the middle."""
     kept = False
     plain = _Plainly(events, turn)
@@ -62,13 +62,14 @@ async def stream(
             if isinstance(chunk, MessageMetadataChunk):
                 chunk.message_metadata["mlxd"] = plain.cost
             for one in _lasting(chunk):
-                made = _json(one)
+                text = one.encode(SDK_VERSION)
+                made = json.loads(text) if text.startswith("{") else None
                 if made is None:
                     kept = True
                     await keep(answer)
                 else:
                     answer.take(made)
-                yield f"data: {one.encode(SDK_VERSION)}\n\n"
+                yield text, made
     finally:
         if not kept:
             await keep(answer)
@@ -165,9 +166,3 @@ def _silence(told: str) -> str:
     if told.startswith("Model token limit"):
         return "The model used up its tokens (max_tokens) before it answered."
     return f"The model did not go on: {told}"
-
-
-def _json(chunk: BaseChunk) -> dict[str, Any] | None:
-    """As the client reads it; None for the end mark."""
-    text = chunk.encode(SDK_VERSION)
-    return json.loads(text) if text.startswith("{") else None
