@@ -4,12 +4,14 @@ import io
 from pathlib import Path
 
 import msgspec
+import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from mlxd.desk.documents.parse import Extraction, extract, grid
+from mlxd.desk.documents.parse import Extraction, extract, grid, layout
+from mlxd.desk.documents.parse.layout import Piece
 from mlxd.desk.documents.parse.pages import LARGEST_PIXELS
 from mlxd.desk.documents.pieces import Page, Survey, Unreadable
 
@@ -78,6 +80,75 @@ def test_tables_become_markdown(folder: Path, ruled: bool) -> None:
         "| Oslo | Norway | 700 |",
         "| Turin | Italy | 850 |",
     ]
+
+
+def test_a_table_of_two_columns_without_lines_is_one() -> None:
+    before = ["The last line of a paragraph may be short, and stands above a", "gutter."]
+    pieces = [
+        Piece(text, (60, y, 60 + 7 * len(text), y + 12))
+        for text, y in zip(before, (50, 64), strict=True)
+    ]
+    for i, row in enumerate([("Year", "Guests"), ("1999", "12 000"), ("2004", "17 500")]):
+        y = 100 + 18 * i
+        places = zip(row, (184, 304), strict=True)
+        pieces += [Piece(text, (x, y, x + 40, y + 12)) for text, x in places]
+    assert [one.kind for one in layout.blocks(pieces)] == ["text", "table"]
+
+
+def test_text_is_read_whichever_way_it_runs_and_has_its_place_on_the_page_as_shown(
+    folder: Path,
+) -> None:
+    data = io.BytesIO()
+    canvas = Canvas(data, pagesize=(400, 600))
+    # Upright, running up, upside down and running down, at the same place of the page as shown.
+    for turn in (0, 90, 180, 270):
+        height = 400 if turn % 180 else 600
+        canvas.translate(*{0: (0, 0), 90: (400, 0), 180: (400, 600), 270: (0, 600)}[turn])
+        canvas.rotate(turn)
+        canvas.drawString(50, height - 100, f"The ferry leaves pier {turn} at dawn.")
+        canvas.drawString(50, height - 114, "Nobody waits for it.")
+        canvas.showPage()
+    canvas.drawString(50, 500, "The ferry leaves at noon.")
+    canvas.rotate(90)
+    canvas.drawString(100, -380, "Printed in May")
+    canvas.showPage()
+    canvas.setCropBox((0, 300, 400, 600))
+    canvas.drawString(50, 500, "What is seen.")
+    canvas.drawString(50, 100, "What was cut off.")
+    canvas.save()
+    book = pdfium.PdfDocument(data.getvalue())
+    for number, turn in enumerate((0, 90, 180, 270)):
+        book[number].set_rotation(turn)
+    shown = io.BytesIO()
+    book.save(shown)
+    assert extract(request(folder, shown.getvalue()), lambda: False) is not None
+    files = sorted((folder / "out").glob("page-*.json"))
+    *turned, edged, cut = [msgspec.json.decode(file.read_bytes(), type=Page) for file in files]
+    for turn, page in zip((0, 90, 180, 270), turned, strict=True):
+        [block] = page.blocks
+        assert block.text == f"The ferry leaves pier {turn} at dawn. Nobody waits for it."
+        assert page.size == ((600, 400) if turn % 180 else (400, 600))
+        assert block.box is not None
+        assert block.box[:2] == pytest.approx((50, 90), abs=4)
+        assert block.box[3] == pytest.approx(117, abs=4)
+    assert [one.text for one in edged.blocks] == ["The ferry leaves at noon.", "Printed in May"]
+    edge = edged.blocks[1].box
+    assert edge is not None
+    assert 360 < edge[0] < edge[2] < 385
+    assert edge[3] == pytest.approx(500, abs=2)
+    assert [one.text for one in cut.blocks] == ["What is seen."]
+
+
+def test_what_is_written_into_a_form_is_read(folder: Path) -> None:
+    data = io.BytesIO()
+    canvas = Canvas(data)
+    canvas.drawString(70, 740, "Name of the boat:")
+    canvas.acroForm.textfield(name="boat", value="Silver Heron", x=200, y=730, width=200, height=20)
+    canvas.save()
+    extract(request(folder, data.getvalue()), lambda: False)
+    [file] = (folder / "out").glob("page-*.json")
+    page = msgspec.json.decode(file.read_bytes(), type=Page)
+    assert [one.text for one in page.blocks] == ["Name of the boat: Silver Heron"]
 
 
 def test_a_drawing_of_lines_without_end_is_no_table() -> None:

@@ -23,6 +23,8 @@ HEADING_CHARACTERS = 160
 TABLE_ROWS = 3
 # Of the characters in a cell: columns of text are wider.
 CELL_CHARACTERS = 32
+# Shorter than any line of a column, but its last.
+SHORT_CELL = 16
 
 _DENSE_END = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$")
 _DENSE_START = re.compile(r"^[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
@@ -91,6 +93,10 @@ def stretches(rows: list[list[Piece]], usual: float) -> list[tuple[str, list[lis
             at = end
             continue
         end = _columns_end(rows, at, usual)
+        # The last line of a paragraph is no column, when what is beside it is a table below it.
+        below = next((i for i in range(at + 1, end) if _short_cells(rows[i:end])), end)
+        if below < end:
+            end = _columns_end(rows[:below], at, usual)
         if end > at:
             made.append(("columns", rows[at:end]))
             at = end
@@ -114,6 +120,17 @@ def _table_end(rows: list[list[Piece]], at: int) -> int:
     cells = [one for row in rows[at:end] for one in row]
     # Text in two columns has rows of two long pieces; a table's cells are short, on the whole.
     return end if median(len(one.text) for one in cells) <= CELL_CHARACTERS else at
+
+
+def _short_cells(rows: list[list[Piece]]) -> bool:
+    """Whether a table begins here whose cells are words and numbers, and can't be columns."""
+    first = rows[:TABLE_ROWS]
+    return (
+        len(first) == TABLE_ROWS
+        and len(first[0]) > 1
+        and all(_same_columns(first[0], row) for row in first)
+        and all(len(one.text) <= SHORT_CELL for row in first for one in row)
+    )
 
 
 def _same_columns(first: list[Piece], other: list[Piece]) -> bool:

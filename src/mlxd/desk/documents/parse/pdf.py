@@ -2,9 +2,10 @@
 pictures themselves."""
 
 import ctypes
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -64,13 +65,19 @@ def parse(request: Extraction) -> Survey:
 
 def _open(request: Extraction) -> Any:
     try:
-        return pdfium.PdfDocument(request.file)
+        document = pdfium.PdfDocument(request.file)
+        if document.get_formtype() != raw.FORMTYPE_NONE:
+            # Before a page is loaded: what fields hold is drawn with it then.
+            document.init_forms()
+        return document
     except pdfium.PdfiumError as error:
         code = getattr(error, "err_code", None)
+        if code == raw.FPDF_ERR_SUCCESS:
+            raise Unreadable("damaged_file", f"{request.name} has no pages.") from error
         if code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
             told = f"{request.name} is encrypted. Remove its password and add it again."
             raise Unreadable("encrypted_file", told) from error
-        told = f"{request.name} is a damaged PDF: what it consists of can't be found in it."
+        told = f"{request.name} is a damaged PDF, or not all of it: its pages can't be found in it."
         raise Unreadable("damaged_file", told) from error
 
 
@@ -90,7 +97,7 @@ def _page(request: Extraction, document: Any, number: int) -> bool:
     """Whether it could be read. One page that can't be does not take the others with it."""
     out = Path(request.out)
     try:
-        page = document[number - 1]
+        page = _flat(document, number)
     except pdfium.PdfiumError:
         keep(out, Page(number))
         return False
@@ -101,15 +108,31 @@ def _page(request: Extraction, document: Any, number: int) -> bool:
     return True
 
 
+def _flat(document: Any, number: int) -> Any:
+    """With what is written into its fields, and beside its text, as if that were part of it."""
+    page = document[number - 1]
+    if raw.FPDFPage_GetAnnotCount(page.raw) > 0:
+        made = raw.FPDFPage_Flatten(page.raw, raw.FLAT_NORMALDISPLAY)
+        if made == raw.FLATTEN_SUCCESS:
+            page.close()
+            page = document[number - 1]
+    return page
+
+
 def _read(request: Extraction, page: Any, number: int) -> Page:
     width, height = page.get_size()
+    left, bottom, right, top = page.get_bbox()
+    sheet = Sheet(left, top, right - left, top - bottom)
+    shown = page.get_rotation() // 90
     text = page.get_textpage()
     try:
-        pieces = list(_pieces(text, page))
+        written = _by_direction(text, sheet)
     finally:
         text.close()
-    pictures, lying, standing = _objects(page, width, height)
-    characters = sum(len(one.text) for one in pieces)
+    # Upright, as most of its text is.
+    upright = max(written, key=lambda way: len(written[way]), default=shown)
+    pictures, lying, standing = _objects(page, sheet, upright, shown)
+    characters = sum(map(len, written.values()))
     covered = _covered([box for _, box in pictures], width, height)
     scanned = characters < LITTLE_TEXT and covered >= COVERS
     without_text = characters == 0 and (covered >= COVERS_WITHOUT_TEXT or _has_paths(page))
@@ -119,9 +142,36 @@ def _read(request: Extraction, page: Any, number: int) -> Page:
             rest = [(one, box) for one, box in pictures if _area(box) < COVERS * width * height]
             kept = list(_keep_pictures(request, page, number, rest)) if not scanned else []
             return Page(number, kept, (width, height), name)
-    made = _blocks(pieces, lying, standing)
+    made: list[Block] = []
+    # What runs up its edge, say, is read for itself.
+    for way in sorted(written, key=lambda way: way != upright):
+        lines = (lying, standing) if way == upright else ([], [])
+        for one in _blocks(list(_pieces(written[way])), *lines):
+            box = one.box and sheet.turned(one.box, way, shown)
+            made.append(Block(one.kind, one.text, box, one.image))
     made += _keep_pictures(request, page, number, pictures)
     return Page(number, made, (width, height))
+
+
+class Sheet(NamedTuple):
+    """A page as it lies in the file, before it is turned to be shown."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def place(self, x0: float, y0: float, x1: float, y1: float) -> Box:
+        """From its upper left corner."""
+        return (x0 - self.left, self.top - y1, x1 - self.left, self.top - y0)
+
+    def turned(self, box: Box, ahead: int, after: int) -> Box:
+        """From one direction to another, both in quarters of a turn clockwise."""
+        width, height = (self.width, self.height)[:: -1 if ahead % 2 else 1]
+        for _ in range((after - ahead) % 4):
+            box = (height - box[3], box[0], height - box[1], box[2])
+            width, height = height, width
+        return box
 
 
 def _blocks(pieces: list[Piece], lying: list[grid.Line], standing: list[grid.Line]) -> list[Block]:
@@ -149,19 +199,40 @@ def _with_tables(texts: list[Piece], tables: list[tuple[Box, Block]]) -> list[Bl
     return made + layout.blocks(rest)
 
 
-def _pieces(text: Any, page: Any) -> Iterator[Piece]:
+Characters = list[tuple[str, Box | None]]
+
+
+def _by_direction(text: Any, sheet: Sheet) -> dict[int, Characters]:
+    """The characters that are on the page, by the quarters of a turn that make them upright, and
+    where they are then."""
+    made: dict[int, Characters] = {}
+    way = 0
+    for i, code, place in _characters(text):
+        if place is not None:
+            # Their angle is that of the line below them, and counted against the clock.
+            way = -round(raw.FPDFText_GetCharAngle(text, i) / (math.pi / 2)) % 4
+            box = sheet.place(*place)
+            if not (box[2] > -1 and box[0] < sheet.width + 1):
+                continue
+            if not (box[3] > -1 and box[1] < sheet.height + 1):
+                continue
+            made.setdefault(way, []).append((chr(code), sheet.turned(box, 0, way)))
+        elif way in made:
+            made[way].append((chr(code), None))
+    return made
+
+
+def _pieces(characters: Characters) -> Iterator[Piece]:
     """Characters put together as long as they follow each other on a line."""
-    left, _bottom, _right, top = page.get_bbox()
     held = ""
     box: list[float] = []
     space = False
 
     def made() -> Iterator[Piece]:
         if held.strip():
-            yield Piece(held.strip(), (box[0] - left, top - box[3], box[2] - left, top - box[1]))
+            yield Piece(held.strip(), (box[0], box[1], box[2], box[3]))
 
-    for code, place in _characters(text):
-        character = chr(code)
+    for character, place in characters:
         if character in "\r\n":
             yield from made()
             held, box, space = "", [], False
@@ -181,7 +252,7 @@ def _pieces(text: Any, page: Any) -> Iterator[Piece]:
     yield from made()
 
 
-def _breaks(box: list[float], place: tuple[float, float, float, float]) -> bool:
+def _breaks(box: list[float], place: Box) -> bool:
     size = max(box[3] - box[1], place[3] - place[1], 1.0)
     overlap = min(box[3], place[3]) - max(box[1], place[1])
     if overlap < 0.2 * min(size, place[3] - place[1] or size):
@@ -190,7 +261,7 @@ def _breaks(box: list[float], place: tuple[float, float, float, float]) -> bool:
     return gap > GAP * size or gap < -size
 
 
-def _grown(box: list[float], place: tuple[float, float, float, float]) -> list[float]:
+def _grown(box: list[float], place: Box) -> list[float]:
     return [
         min(box[0], place[0]),
         min(box[1], place[1]),
@@ -201,8 +272,9 @@ def _grown(box: list[float], place: tuple[float, float, float, float]) -> list[f
 
 def _characters(
     text: Any,
-) -> Iterator[tuple[int, tuple[float, float, float, float] | None]]:
-    """Each with its box: as high as its font, so that those of a line have one height."""
+) -> Iterator[tuple[int, int, tuple[float, float, float, float] | None]]:
+    """Each with its number and its box: as high as its font, so that those of a line have one
+    height."""
     count = text.count_chars()
     rectangle = raw.FS_RECTF()
     pointer = ctypes.byref(rectangle)
@@ -215,19 +287,19 @@ def _characters(
         found = raw.FPDFText_GetLooseCharBox(text, i, pointer)
         empty = rectangle.right <= rectangle.left or rectangle.top <= rectangle.bottom
         if not found or empty:
-            yield code, None
+            yield i, code, None
         else:
-            yield code, (rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
+            yield i, code, (rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
 
 
 def _objects(
-    page: Any, width: float, height: float
+    page: Any, sheet: Sheet, upright: int, shown: int
 ) -> tuple[list[tuple[Any, Box]], list[grid.Line], list[grid.Line]]:
-    """Pictures, and thin lines that may belong to tables."""
+    """Pictures, where they are shown, and thin lines that may belong to tables, where they are to
+    upright text."""
     pictures: list[tuple[Any, Box]] = []
     lying: list[grid.Line] = []
     standing: list[grid.Line] = []
-    left, _bottom, _right, top = page.get_bbox()
     for one in page.get_objects(max_depth=DEPTH):
         if one.type not in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_PATH):
             continue
@@ -235,17 +307,18 @@ def _objects(
             x0, y0, x1, y1 = one.get_bounds()
         except pdfium.PdfiumError:
             continue
+        left, top, right, bottom = sheet.place(x0, y0, x1, y1)
         box: Box = (
-            max(0.0, x0 - left),
-            max(0.0, top - y1),
-            min(width, x1 - left),
-            min(height, top - y0),
+            max(0.0, left),
+            max(0.0, top),
+            min(sheet.width, right),
+            min(sheet.height, bottom),
         )
         if one.type == raw.FPDF_PAGEOBJ_IMAGE:
             if box[2] - box[0] >= SMALLEST_POINTS and box[3] - box[1] >= SMALLEST_POINTS:
-                pictures.append((one, box))
+                pictures.append((one, sheet.turned(box, 0, shown)))
         else:
-            _add_lines(one, box, lying, standing)
+            _add_lines(one, sheet.turned(box, 0, upright), lying, standing)
     return pictures, lying, standing
 
 
