@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mlxd.desk.documents.kinds import recognise
-from mlxd.desk.documents.parse import Extraction, extract, office, plain
+from mlxd.desk.documents.parse import Extraction, encodings, extract, office, plain
 from mlxd.desk.documents.pieces import Page, Survey, Unreadable
 
 from .papers import label, png
@@ -285,6 +285,26 @@ def test_text_in_its_encoding(folder: Path, encoding: str) -> None:
     assert page.blocks[0].text == "数据库的索引让查询更快。"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-16-le", "Der Jäger übernachtete im Gasthof, und niemand fragte ihn."),
+        ("utf-16-be", "Der Jäger übernachtete im Gasthof, und niemand fragte ihn."),
+        ("utf-32", "Der Jäger übernachtete im Gasthof."),
+        ("cp1252", "El niño comió mañana – la señora también, São Paulo não."),
+        ("cp1252", "Der Jäger übernachtete im Gasthof zum Rössl für 20 €."),
+        ("cp1252", "La façade du café était décorée. Le garçon préféra le thé."),
+        ("gbk", "会议纪要：采购部决定在七月更换供应商。"),
+        ("big5", "會議記錄：採購部決定更換供應商。臺灣的鋼鐵廠在高雄。"),
+        ("shift_jis", "会議の記録です。新しい工場は名古屋にあります。"),
+        ("euc_kr", "회의 기록입니다. 새 공장은 서울에 있습니다."),
+        ("cp1251", "Договор поставки номер двенадцать. Склад находится в Твери."),
+    ],
+)
+def test_text_in_an_old_encoding_without_a_mark(encoding: str, text: str) -> None:
+    assert encodings.decoded(text.encode(encoding)) == text
+
+
 def test_fences_and_tables_of_markdown_stay_whole(folder: Path) -> None:
     text = b"# Head\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n```\ncode\n\nmore\n```\n"
     _, [page] = parsed(folder, "notes.md", text)
@@ -377,6 +397,11 @@ def test_pictures_with_too_many_pixels_are_refused(folder: Path) -> None:
         ("report.pdf", b"\x89PNG\r\n\x1a\n....", "mislabelled_file"),
         ("photo.jpg", docx("a letter"), "mislabelled_file"),
         ("old.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "unsupported_file"),
+        (
+            "secret.xlsx",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "\0EncryptedPackage".encode("utf-16-le"),
+            "encrypted_file",
+        ),
         ("tool.txt", b"\x7fELF" + bytes(100), "unsupported_file"),
         ("data.txt", b"text\0with zeros", "unsupported_file"),
         ("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(50), "damaged_file"),

@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from .parse.encodings import wide
 from .pieces import Unreadable
 
 
@@ -79,10 +80,6 @@ _MAGIC = (
 )
 # Formats that nothing here reads, so that the reason can name them.
 _FOREIGN = (
-    (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "an old Office file (DOC, XLS, PPT), or an encrypted one",
-    ),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -92,6 +89,9 @@ _FOREIGN = (
     (b"%!PS", "PostScript"),
 )
 _HEAD_BYTES = 4096
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# The list of what is in such a file stands near its start or its end, as programs write it.
+_COMPOUND_BYTES = 1024 * 1024
 # A PDF may have something before its first line.
 _PDF_WITHIN = 1024
 _OFFICE_PARTS = (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX))
@@ -132,10 +132,25 @@ def _by_content(file: Path, head: bytes, name: str) -> FileKind | None:
         return PDF
     if head.startswith(b"PK\x03\x04"):
         return _packed(file, name)
+    if head.startswith(_COMPOUND):
+        raise _compound(file, name)
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             raise Unreadable("unsupported_file", f"{name} is {what}. What is read: {SUPPORTED}.")
     return None
+
+
+def _compound(file: Path, name: str) -> Unreadable:
+    """Old Office files, and new ones that are encrypted, which are packed into such a file."""
+    with file.open("rb") as stream:
+        looked_at = stream.read(_COMPOUND_BYTES)
+        stream.seek(max(0, file.stat().st_size - _COMPOUND_BYTES))
+        looked_at += stream.read()
+    if "EncryptedPackage".encode("utf-16-le") in looked_at:
+        told = f"{name} is encrypted. Remove its password and add it again."
+        return Unreadable("encrypted_file", told)
+    told = f"{name} is an old Office file (DOC, XLS, PPT). Save it as DOCX, XLSX or PPTX"
+    return Unreadable("unsupported_file", f"{told} and add that.")
 
 
 def _is_bmp(head: bytes) -> bool:
@@ -159,8 +174,7 @@ def _packed(file: Path, name: str) -> FileKind:
 
 
 def _text_kind(head: bytes, promised: FileKind | None, name: str) -> FileKind:
-    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if b"\0" in head and not wide:
+    if b"\0" in head and wide(head) is None:
         if promised is not None and promised.parser != "plain":
             raise Unreadable("damaged_file", f"{name} is named as {promised.name}, and is none.")
         raise Unreadable("unsupported_file", f"{name} is no text. What is read: {SUPPORTED}.")

@@ -5,41 +5,20 @@ from pathlib import Path
 
 from mlxd.desk.documents.pieces import Block, Page, Survey, Unreadable
 
+from . import encodings
+
 _HEADING = re.compile(r"#{1,6}\s+\S")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _TABLE_ROW = re.compile(r"\s*\|.*\|\s*")
 # A densely printed page, in the widest encoding. Text is read in the desk itself, so it has to end.
 PAGE_BYTES = 8_000
-# Tried in this order. The last takes anything, and is what old western files are in.
-ENCODINGS = ("utf-8-sig", "gb18030", "cp1252", "latin-1")
-# Of what decodes as Chinese by chance, few characters are common ones.
-_COMMON = re.compile(r"[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]")
 
 
 def decode(data: bytes, name: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = data.decode("utf-16", errors="replace")
-    else:
-        text = _guessed(data)
+    text = encodings.decoded(data)
     if "\0" in text:
         raise Unreadable("unsupported_file", f"{name} is no text: it has zero bytes.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _guessed(data: bytes) -> str:
-    for encoding in ENCODINGS:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if encoding != "gb18030" or _chinese(text):
-            return text
-    raise AssertionError
-
-
-def _chinese(text: str) -> bool:
-    wide = [c for c in text if ord(c) > 127]
-    return len(_COMMON.findall(text)) > 0.9 * len(wide)
 
 
 def parse(file: Path, name: str, page_limit: int) -> tuple[Survey, list[Page]]:
