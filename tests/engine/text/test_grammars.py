@@ -273,6 +273,27 @@ def test_what_cannot_be_enforced_is_refused_soon(grammars: Grammars, wanted: For
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(
+    ("wanted", "told", "code"),
+    [
+        (Format("regex", "(?=a)b"), "look-ahead", None),
+        (Format("regex", "(" * 500 + "a" + ")" * 500), "nest", None),
+        (Format("grammar", "start: <|nothing|>"), 'unknown special token: "<|nothing|>"', None),
+        (Format("grammar", "start: <[99999999]>"), "99999999", None),
+    ],
+    ids=["look-ahead", "nested", "token", "id"],
+)
+def test_a_refusal_says_what_is_wrong_and_no_more(
+    grammars: Grammars, wanted: Format, told: str, code: str | None
+) -> None:
+    with pytest.raises(InvalidGrammar) as caught:
+        of(grammars, wanted)
+    assert told in str(caught.value)
+    assert "available" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert caught.value.code == code
+
+
 ITSELF = {"$ref": "#/$defs/a"}
 ENDLESS = {**ITSELF, "$defs": {"a": {"anyOf": [ITSELF, {"type": "array", "items": ITSELF}]}}}
 MANY = {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(2000)}}

@@ -28,6 +28,8 @@ from .vocabulary import Vocabulary
 WHITESPACE = r" |\n( {0,24}|\t{0,8})"
 # The longest grammar that anyone has a use for; compiling grows with it.
 MAX_SPEC = 256 * 1024
+# Of what the compiler says, which repeats patterns of any length.
+MOST_TOLD = 400
 # Compiled grammars that are kept, because agents send the same tools again and again.
 KEPT = 32
 
@@ -54,7 +56,9 @@ FAIR_SECONDS = 0.05
 ANY_ARGUMENTS = {"type": "object", "additionalProperties": True}
 
 # How the compiler says that it ran into one of its limits.
-_COMPLEX = re.compile(r"too (complex|long|large|many)|computation failed|items; max is", re.I)
+_COMPLEX = re.compile(
+    r"(?<!end )too (complex|long|large|many)|computation failed|items; max is", re.I
+)
 
 
 class InvalidGrammar(ValueError):
@@ -284,13 +288,19 @@ class Grammars:
 
 def _reason(error: str) -> str:
     """The first line of a compiler's complaint, without its place in a grammar nobody wrote."""
-    line = error.strip().splitlines()[0] if error.strip() else "unknown reason"
+    lines = error.strip().splitlines() or ["unknown reason"]
+    line = lines[0]
+    if line.endswith("regex parse error:"):  # what is wrong comes after a drawing of the place
+        line += next((told[6:] for told in lines if told.startswith("error:")), "")
     line = re.sub(r"^(at )?\d+\(\d+\): ", "", line)
     line = re.sub(r"^failed to compile JSON schema: ", "", line)
     line = line.replace("NoExtensionBias", "nothing can satisfy it")
+    line = re.sub(r"; following special tokens are available: .*", "", line)
     line = line.replace("Unimplemented keys:", "these keywords can't be enforced:")
     if _COMPLEX.search(line) and line != TOO_COMPLEX:
         line = f"it is too complex: {line}"
+    if len(line) > MOST_TOLD:
+        line = f"{line[: MOST_TOLD // 2]} … {line[-MOST_TOLD // 2 :]}"
     return f"The schema or grammar can't be used: {line}"
 
 

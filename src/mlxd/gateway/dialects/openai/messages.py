@@ -19,7 +19,10 @@ def image_urls(messages: Sequence[schema.ChatMessage]) -> Iterator[tuple[str, st
             if isinstance(part, schema.ImagePart):
                 if message.role not in ("user", "tool", "function"):
                     where = f"messages[{i}].content[{j}]"
-                    raise bad(f"{where}: an image cannot stand in a {message.role} message.", where)
+                    raise bad(
+                        f"{where}: an image cannot stand in a message of role {message.role!r}.",
+                        where,
+                    )
                 url = part.image_url
                 place = f"messages[{i}].content[{j}].image_url"
                 yield (place, url) if isinstance(url, str) else (place + ".url", url.url)
