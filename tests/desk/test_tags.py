@@ -27,6 +27,12 @@ def test_generic_tags_are_left_out() -> None:
     assert not GENERIC & {fold(tag) for tag in made}
 
 
+def test_common_words_and_words_of_the_question_are_left_out() -> None:
+    text = "La façade du café. The format of a film is 35 mm, and IT runs the cinema."
+    said = ["la", "As", "So", "generic ones", "ones", "own_language", "format", "IT", "cinema"]
+    assert settled(said, text, []) == ["format", "IT", "cinema"]
+
+
 def test_an_existing_tag_is_used_where_it_means_the_same() -> None:
     made = settled(["solar panel", "Battery", "school"], TEXT, ["Solar panels", "batteries"])
     assert made == ["Solar panels", "batteries", "school"]

@@ -50,6 +50,8 @@ the and for that this with from have has was were are not but you your their the
 when where what will can its into over after before than then there these those been more
 most some such each every about also between does goes again whole would could should
 while other here itself under
+a an as at be by do he if in is it me my of on or so to up us we
+der die das und ein eine ist von den dem le la les des une du et el los las un una que de y
 """
 _DENSE = re.compile(r"[\u3400-\u9fff]")
 _LATIN_WORD = re.compile(r"[^\W\d_]{4,}")
@@ -57,6 +59,9 @@ _LATIN_WORD = re.compile(r"[^\W\d_]{4,}")
 
 GENERIC = frozenset(_GENERIC.split())
 COMMON = frozenset(_COMMON.split())
+# A small model repeats what it was told.
+_TOLD = "give following own language generic ones one use format list json fit old new"
+TOLD = GENERIC | frozenset(_TOLD.split())
 
 
 class _Answer(msgspec.Struct):
@@ -92,6 +97,9 @@ class Tagging:
         text = self._text(str(job.document))
         if text is None:
             return STOPPED
+        if not text.strip():
+            # A blank page is about nothing, and a model would make something up.
+            return self._noted(job, [])
         candidates = self._candidates(text)
         try:
             said = run.ask(
@@ -105,7 +113,9 @@ class Tagging:
             suggested = msgspec.json.decode(said.text, type=_Answer).tags
         except msgspec.DecodeError as error:
             raise Failed(f"its tags are no JSON of the form that was asked for: {error}") from error
-        chosen = settled(suggested, text, candidates)
+        return self._noted(job, settled(suggested, text, candidates))
+
+    def _noted(self, job: Job, chosen: Sequence[str]) -> Outcome:
         with self._store.writing() as connection:
             if not self._ledger.finish(connection, job.id, job.attempt):
                 return STOPPED
@@ -230,6 +240,8 @@ def settled(suggested: Sequence[str], text: str, candidates: Sequence[str]) -> l
     made: dict[str, str] = {}
     for tag in cleaned(suggested):
         key = _key(tag)
+        if _says_nothing(tag, text):
+            continue
         foreign = _DENSE.search(tag) is None if dense else _DENSE.search(tag) is not None
         if key and fold(tag) not in GENERIC and not (foreign and fold(tag) not in fold(text)):
             made.setdefault(key, existing.get(key, tag))
@@ -240,6 +252,14 @@ def settled(suggested: Sequence[str], text: str, candidates: Sequence[str]) -> l
         if fold(tag) not in GENERIC:
             made.setdefault(key, existing.get(key, tag))
     return list(made.values())[:MOST]
+
+
+def _says_nothing(tag: str, text: str) -> bool:
+    """Common words, and what is only said in the question."""
+    said = fold(tag).replace("_", " ").split()
+    if all(word in COMMON for word in said) and not tag.isupper():
+        return True
+    return all(word in TOLD for word in said) and fold(tag) not in fold(text)
 
 
 def cleaned(tags: Sequence[str]) -> list[str]:
