@@ -14,7 +14,7 @@ from .batch import Batch, Ready
 from .job import Job
 from .pace import Pace
 from .prefix import Key, PrefixCache, key_of
-from .scheduler import COURTESY_SECONDS, group, next_to_prefill
+from .scheduler import COURTESY_SECONDS, GIVES_WAY_SECONDS, group, next_to_prefill
 
 
 @dataclass(eq=False)
@@ -78,6 +78,8 @@ class Prompts:
         self._fail = fail
         self._tell = tell
         self._chatted = -COURTESY_SECONDS
+        # When background work was last gone on with.
+        self._went_on = 0.0
 
     def begin(self, job: Job) -> None:
         tokens = job.tokens
@@ -99,6 +101,15 @@ class Prompts:
         self.reading = [p for p in self.reading if not p.job.cancelled]
 
     @property
+    def courteous(self) -> bool:
+        """Whether background rows run alone, and a chat is likely to come."""
+        return bool(self._batch.rows) and not self._streaming and self._somebody_chats
+
+    @property
+    def _somebody_chats(self) -> bool:
+        return time.monotonic() - self._chatted < COURTESY_SECONDS
+
+    @property
     def _streaming(self) -> bool:
         """Whether somebody looks on as rows go on: background rows can be held up, and go the
         faster together the sooner the next ones join them."""
@@ -116,6 +127,15 @@ class Prompts:
         flying = self._batch.flight.rows if self._batch.flight else []
         return any(not (r.done or r.job.batch_class or r.job.generated) for r in flying)
 
+    def _gives_way(self, job: Job) -> bool:
+        """Whether this is not gone on with before those who have come are let in."""
+        soon = time.monotonic() - self._went_on < GIVES_WAY_SECONDS
+        return job.batch_class and soon and self._came()
+
+    def _goes_on(self, job: Job) -> None:
+        if job.batch_class:
+            self._went_on = time.monotonic()
+
     def read_some(self) -> None:
         if not self.reading:
             return
@@ -123,6 +143,8 @@ class Prompts:
         first = next_to_prefill(queue, time.monotonic())
         chosen = [self.reading[first]]
         if chosen[0].job.batch_class and self._first_token_is_due:
+            return
+        if self._gives_way(chosen[0].job):
             return
         running = self._streaming
         most = min(self._pace.sizer.burst(running), self._share(chosen[0].job))
@@ -151,7 +173,7 @@ class Prompts:
         """The most tokens at a time, for who else may come."""
         if not job.batch_class:
             return self._most
-        return self._pace.sizer.background(time.monotonic() - self._chatted < COURTESY_SECONDS)
+        return self._pace.sizer.background(self._somebody_chats)
 
     def _look(self, p: Prefill) -> None:
         """At its pictures, piece by piece, until the time is up or somebody has come."""
@@ -163,9 +185,10 @@ class Prompts:
         began = self._pace.settle(self._batch.flight)
         until = began + self._pace.sizer.pause(running)
         try:
-            while True:
+            while not self._gives_way(p.job):
                 next(p.looking)
                 self._pace.steps += 1
+                self._goes_on(p.job)
                 if self._came() or time.perf_counter() >= until:
                     break
         except StopIteration as looked:
@@ -179,6 +202,7 @@ class Prompts:
                 self._backend.prefill(p.sequence, p.done, p.done + size, p.cache)
                 mx.eval(kv.arrays(p.cache))
             p.done += size
+            self._goes_on(p.job)
         if p.left:
             return None
         self.reading.remove(p)
@@ -198,6 +222,7 @@ class Prompts:
             self._backend.prefill_rows(padded, cache, deltas)
             kv.unpad(cache)
             mx.eval(kv.arrays(cache))
+        self._goes_on(chosen[0].job)
         for p in chosen:
             self.reading.remove(p)
         rope_deltas = [p.sequence.rope_delta for p in chosen]

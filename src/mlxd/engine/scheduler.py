@@ -13,6 +13,9 @@ PREFILL_PATIENCE_SECONDS = 10.0
 # Background work shares the device in small portions while somebody chats, which is until so long
 # after the last interactive request. A portion is what such a request may have to wait for.
 COURTESY_SECONDS = 60.0
+# Background work is not begun while somebody waits to be let in, but for no longer than this, as
+# others may come without end.
+GIVES_WAY_SECONDS = 0.2
 # A request without max_tokens is let in with room for this many; more is found as it grows.
 EXPECTED_ANSWER_TOKENS = 512
 

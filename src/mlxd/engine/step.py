@@ -28,7 +28,7 @@ from .pace import Pace
 from .prefix import PrefixCache
 from .prompts import Prefill, Prompts, prefix_key
 from .sampling import RowSampling
-from .scheduler import ChunkSizer, Room, expected_tokens, next_to_admit, urgency
+from .scheduler import GIVES_WAY_SECONDS, ChunkSizer, Room, expected_tokens, next_to_admit, urgency
 from .text import GrammarFault
 from .writer import Reason, Top
 
@@ -105,6 +105,7 @@ class Stepper:
         self._stopping = False
         # Whether the last step was a chat's own, and the background's rows stood still.
         self._stood = False
+        self._launched = 0.0
         self._faults = 0
         self._phase = ""
         self._told = 0.0
@@ -271,18 +272,30 @@ class Stepper:
     # --- decoding ----------------------------------------------------------------------------
 
     def _decode(self) -> None:
-        if self.batch.guided:
-            self._land(self.batch.flight, self.batch)
-            self.batch.flight = None
-        ahead = None if self.prompts.chat_begins else self._launch(self.batch)
-        if self._land(self.batch.flight, self.batch):
-            self.pace.decoded()
+        # A chat that comes waits for what was launched, so there is no more of it than need be.
+        courteous = self.prompts.courteous
+        if self.batch.guided or courteous:
+            self._land_flight()
+        waits = self.prompts.chat_begins or (courteous and self._gives_way)
+        ahead = None if waits else self._launch(self.batch)
+        self._land_flight()
         self.batch.flight = ahead
         if ahead is not None:
             self._stood = False
+            self._launched = time.monotonic()
             self.pace.steps += 1
             if self.pace.steps % STEPS_BETWEEN_TRIMS == 0:
                 mx.clear_cache()
+
+    def _land_flight(self) -> None:
+        if self._land(self.batch.flight, self.batch):
+            self.pace.decoded()
+        self.batch.flight = None
+
+    @property
+    def _gives_way(self) -> bool:
+        soon = time.monotonic() - self._launched < GIVES_WAY_SECONDS
+        return soon and not self.inbox.empty()
 
     def _join(self, ready: Ready) -> None:
         """A chat that comes into background work has its first token from a step of its own: that

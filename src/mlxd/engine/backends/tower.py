@@ -16,8 +16,8 @@ from mlx.utils import tree_flatten
 
 from mlxd.machine import backend as device_kind
 
-# Work of a piece, in multiplications and additions: a few milliseconds of two cores, or of a GPU.
-CPU_WORK, ACCELERATOR_WORK = 0.5e9, 50e9
+# Work of a piece, in multiplications and additions: a few milliseconds of a core, or of a GPU.
+CPU_WORK, ACCELERATOR_WORK = 0.12e9, 50e9
 # What the exponential of one attention score costs, in the same unit: on a CPU it is most of all.
 CPU_SCORE, ACCELERATOR_SCORE = 400, 10
 LEAST_ROWS = 32
