@@ -287,7 +287,7 @@ PARAMETERS = {
     "messages": "The conversation. Roles `developer` and `function` are read as `system` and "
     "`tool`.",
     "prompt": "Text or token ids, or a list of either: at most 256 prompts, times `n`.",
-    "input": "Text or token ids, or a list of either.",
+    "input": "Text or token ids, or a list of either: at most 2048 inputs.",
     "logprobs": "For chat: `true` for the log probability of each token. For bare completions: how "
     "many alternatives to name.",
     "top_logprobs": "So many alternatives for each token. Needs `logprobs: true`.",
@@ -412,7 +412,7 @@ CODES = {
     "image_url_not_allowed": ("400", "The settings don't allow reading an image from there."),
     "internal_error": ("500", "A defect in the gateway."),
     "invalid_api_key": ("401", "The token is missing or wrong."),
-    "invalid_http": ("400", "The request is no HTTP."),
+    "invalid_http": ("400", "The request is no HTTP, or its head could be understood in two ways."),
     "invalid_image": ("400", "What was sent is no image that can be read."),
     "invalid_image_url": ("400", "The URL of an image can't be used."),
     "invalid_settings": ("400", "The settings, read again, can't be used; the old ones hold."),

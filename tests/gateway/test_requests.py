@@ -454,6 +454,10 @@ async def test_embeddings(gateway: Gateway) -> None:
     ]:
         refused = await embed(**given)
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
+    many = (await embed(input=[f"number {i}" for i in range(2048)])).json()["data"]
+    assert [one["index"] for one in many] == list(range(2048))
+    assert many[7]["embedding"] == (await embed(input="number 7")).json()["data"][0]["embedding"]
+    assert (await embed(input=["a"] * 2049)).json()["error"]["param"] == "input"
     plain = await gateway.client.post("/v1/embeddings", json={"model": "plain", "input": "a"})
     assert (plain.status_code, plain.json()["error"]["code"]) == (400, "model_not_capable")
 

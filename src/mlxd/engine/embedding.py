@@ -42,6 +42,11 @@ log = logging.getLogger(__name__)
 # Tokens of one forward pass, padding counted: enough to fill a CPU's caches, short enough that a
 # waiting chat's question is not kept for long.
 PASS_TOKENS = 2048
+# Inputs that are tokenised at a time, for the same reason.
+READ_INPUTS = 64
+# Each input without a vector puts its request off by this, so that a question goes before the
+# thousand passages that came first, and they before what comes a minute later.
+SECONDS_AN_INPUT = 0.05
 
 
 def supports(folder: Path, config: dict[str, Any]) -> bool:
@@ -90,7 +95,8 @@ class _Task:
 
     @property
     def urgency(self) -> float:
-        return self.arrived + AGEING_SECONDS * int(self.asked.priority)
+        left = len(self.asked.inputs) - len(self.vectors)
+        return self.arrived + AGEING_SECONDS * int(self.asked.priority) + SECONDS_AN_INPUT * left
 
     def next_pass(self) -> list[int]:
         """Indices of inputs of about one length, so that little is wasted on padding."""
@@ -129,7 +135,7 @@ class EmbeddingEngine:
             if not self._take_in():
                 return
             if self._tasks:
-                self._one_pass(min(self._tasks, key=lambda t: t.urgency))
+                self._go_on(min(self._tasks, key=lambda t: t.urgency))
             self._tell()
 
     def _take_in(self) -> bool:
@@ -164,21 +170,28 @@ class EmbeddingEngine:
         if self._draining:
             self._channel.send(Failed(asked.id, "engine", "this engine is stopping"))
             return
-        task = _Task(asked)
-        encoder = self._encoder
-        for place, one in enumerate(asked.inputs):
-            where = f"input[{place}]" if len(asked.inputs) > 1 else "input"
+        self._tasks.append(_Task(asked))
+
+    def _go_on(self, task: _Task) -> None:
+        if len(task.rows) < len(task.asked.inputs):
+            self._read(task)
+        else:
+            self._one_pass(task)
+
+    def _read(self, task: _Task) -> None:
+        encoder, inputs = self._encoder, task.asked.inputs
+        for place in range(len(task.rows), min(len(task.rows) + READ_INPUTS, len(inputs))):
+            one = inputs[place]
             if isinstance(one, Text):
                 row = encoder.tokenizer.encode(one.text, add_special=True)
             else:
                 row = list(one.ids)
-            wrong = self._wrong(row)
-            if wrong:
+            if wrong := self._wrong(row):
+                where = f"input[{place}]" if len(inputs) > 1 else "input"
                 code = "context_length_exceeded" if len(row) > encoder.context else None
-                self._channel.send(Failed(asked.id, "client", wrong, where, code))
+                self._end(task, Failed(task.asked.id, "client", wrong, where, code))
                 return
             task.rows.append(row)
-        self._tasks.append(task)
 
     def _wrong(self, row: list[int]) -> str:
         encoder = self._encoder

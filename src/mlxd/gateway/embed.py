@@ -29,5 +29,5 @@ class Embed(Endpoint):
             card = self._service.resolve(request.model, needs="embedding")
             embed = wire.Embed(0, inputs, priority(request.service_tier))
             embedded = await self._service.embed(card, embed)
-            made = msgspec.json.encode(embeddings.answer(request, card.id, embedded))
+            made = msgspec.json.encode(await embeddings.answer(request, card.id, embedded))
             await send_json(send, made, headers=ignored_header(ignored))

@@ -13,7 +13,9 @@ from . import common, schema
 UNSET = msgspec.UNSET
 
 
-def prompts(value: str | list[str | int | list[int]], param: str) -> list[wire.Text | wire.Tokens]:
+def prompts(
+    value: str | list[str | int | list[int]], param: str, most: int = schema.MAX_PROMPTS
+) -> list[wire.Text | wire.Tokens]:
     """One or many, as text or as token ids."""
     if isinstance(value, str):
         return [wire.Text(value)]
@@ -24,10 +26,8 @@ def prompts(value: str | list[str | int | list[int]], param: str) -> list[wire.T
         raise bad(f"{param}: strings, token ids and lists of them may not be mixed.", param)
     if kinds == {int}:
         return [wire.Tokens(value)]  # type: ignore[arg-type]
-    if len(value) > schema.MAX_PROMPTS:
-        raise bad(
-            f"{param} has {len(value)} entries; at most {schema.MAX_PROMPTS} go at once.", param
-        )
+    if len(value) > most:
+        raise bad(f"{param} has {len(value)} entries; at most {most} go at once.", param)
     for i, one in enumerate(value):
         if one == []:
             raise bad(f"{param}[{i}] is empty.", f"{param}[{i}]")

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 # Each choice is a row of its own in the engine's batch.
 MAX_CHOICES = 32
 MAX_PROMPTS = 256
+# As many as OpenAI takes; clients that index send a thousand at a time.
+MAX_INPUTS = 2048
 MAX_STOPS = 16
 # Generated text is searched for every stop string, and held back as long as one may still come.
 MAX_STOP_LENGTH = 1024
