@@ -34,6 +34,10 @@ TABLE = "chunks"
 LOOSE_ROWS = 4_000
 # Each commit leaves a small file, and every one of them is opened by each search.
 LOOSE_COMMITS = 64
+# Loose rows are ranked behind others, as how rare a word is, is counted without them. So a few get
+# their place too when nothing has come for so long: longer in a large index, as that takes more.
+SETTLED_S = 20.0
+SETTLED_ROWS_A_SECOND = 1_000
 # From here on a look at every vector takes too long.
 ROWS_FOR_VECTOR_INDEX = 20_000
 # Of the table's structures in memory: most of the words of a hundred thousand chunks.
@@ -142,11 +146,15 @@ class Index:
 
     # --- upkeep ------------------------------------------------------------------------------
 
-    def needs_upkeep(self) -> bool:
+    def needs_upkeep(self, quiet: float) -> bool:
+        """`quiet`: for so many seconds nothing has been written here."""
         if self._commits > LOOSE_COMMITS:
             return True
         stats = self._table.index_stats("words_idx")
-        return stats is None or stats.num_unindexed_rows > LOOSE_ROWS
+        if stats is None or stats.num_unindexed_rows > LOOSE_ROWS:
+            return True
+        settled = SETTLED_S + stats.num_indexed_rows / SETTLED_ROWS_A_SECOND
+        return bool(stats.num_unindexed_rows and quiet > settled)
 
     def keep_up(self) -> None:
         """In a process of its own: putting an index together takes memory that a process would

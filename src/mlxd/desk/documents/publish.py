@@ -4,6 +4,7 @@ that are ready at the time: a commit costs the same for one as for many."""
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from mlxd.desk.models import Vector
 from .files import Files
 from .index import Index, Row
 from .ledger import Job, Ledger
-from .pieces import Child, Parent, Survey
+from .pieces import Child, Parent, Survey, parent_id
 from .store import Store, documents, now, parents
 from .words import indexed
 
@@ -76,12 +77,15 @@ class Publisher:
         return over
 
     def _run(self) -> None:
+        since = time.monotonic()
         while True:
             try:
                 batch = [self._waiting.get(timeout=QUIET_S)]
             except queue.Empty:
-                self._keep_up()
+                if self._keep_up(time.monotonic() - since):
+                    since = time.monotonic()
                 continue
+            since = time.monotonic()
             while len(batch) < TOGETHER:
                 try:
                     batch.append(self._waiting.get_nowait())
@@ -89,13 +93,17 @@ class Publisher:
                     break
             self._handle(batch)
 
-    def _keep_up(self) -> None:
+    def _keep_up(self, quiet: float) -> bool:
+        """Whether it was due, and tried."""
+        due = False
         try:
-            if self._index.needs_upkeep():
+            due = self._index.needs_upkeep(quiet)
+            if due:
                 self._index.keep_up()
         except Exception:
             # It is tried again in the next quiet time; until then searches are slower.
             log.exception("the index's upkeep")
+        return due
 
     def _handle(self, batch: "list[tuple[Ready | _Removal, Future[bool]]]") -> None:
         removals = [(one, over) for one, over in batch if isinstance(one, _Removal)]
@@ -147,7 +155,7 @@ class Publisher:
         connection.execute(sa.delete(parents).where(mine))
         rows = [
             {
-                "id": parent_id(job, parent.number),
+                "id": parent_id(job.document, job.revision, parent.number),
                 "document": job.document,
                 "revision": job.revision,
                 "number": parent.number,
@@ -172,7 +180,7 @@ class Publisher:
         kinds = {parent.number: parent.kind for parent in one.parents}
         made = []
         for i, child in enumerate(one.children):
-            parent = parent_id(one.job, child.parent)
+            parent = parent_id(one.job.document, one.job.revision, child.parent)
             made.append(
                 Row(
                     id=f"{parent}:{child.number:04d}",
@@ -214,10 +222,6 @@ class Publisher:
                 # It was removed, or replaced by something newer that comes next, in between.
                 self._index.delete([str(job.document)])
         return settled
-
-
-def parent_id(job: Job, number: int) -> str:
-    return f"{job.document}:{(job.revision or '')[:8]}:{number:05d}"
 
 
 def _apart(
