@@ -54,6 +54,22 @@ def made(folder: Path, *names: str) -> tuple[Changing, Search]:
     return index, Search(store, index, vectoriser)
 
 
+def test_a_document_that_was_removed_is_missing_and_nothing_else(tmp_path: Path) -> None:
+    """Its rows go a moment after it."""
+    index, search = made(tmp_path, "calm", "removed")
+    remove(search, "removed")
+    assert found(search) == {"calm"}
+    remove(search, "calm")
+    assert found(search) == set()
+    assert index.count() == 2
+
+
+def remove(search: Search, name: str) -> None:
+    with search._store.writing() as connection:
+        connection.execute(sa.delete(parents).where(parents.c.document == name))
+        connection.execute(sa.delete(documents).where(documents.c.id == name))
+
+
 def found(search: Search) -> set[str]:
     answer = asyncio.run(search.find(Question(query="harbour")))
     return {one["document"]["id"] for one in answer["results"]}

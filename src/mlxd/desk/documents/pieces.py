@@ -68,3 +68,11 @@ class Unreadable(Exception):
 
 def page_file(number: int) -> str:
     return f"page-{number:05d}.json"
+
+
+def parent_id(document: str | None, revision: str | None, number: int) -> str:
+    return f"{document}:{(revision or '')[:8]}:{number:05d}"
+
+
+def document_of(parent: str) -> str:
+    return parent.partition(":")[0]

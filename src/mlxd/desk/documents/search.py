@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from mlxd.desk.answers import Refused
 
 from .index import Hit, Index, quoted
+from .pieces import document_of
 from .store import Store, document_tags, documents, parents
 from .vectors import Vectoriser
 from .words import asked, words
@@ -26,6 +27,8 @@ LONGEST_QUESTION = 4_000
 SNIPPET_CHARACTERS = 300
 # A search that meets a change in the middle is made again.
 TRIES = 4
+# A change takes some tens of milliseconds.
+WAIT_S = 0.01
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,10 +51,11 @@ class Search:
     async def find(self, question: Question) -> dict[str, Any]:
         began = time.monotonic()
         _check(question)
-        for left in reversed(range(TRIES)):
-            results, hybrid, note = await self._look(question, whole=left > 0)
+        for attempt in range(1, TRIES + 1):
+            results, hybrid, note = await self._look(question, whole=attempt < TRIES)
             if results is not None:
                 break
+            await asyncio.sleep(WAIT_S * 2**attempt)
         else:
             told = "Documents change faster than they can be searched just now; ask again."
             raise Refused(503, told, code="documents_changing")
@@ -98,7 +102,7 @@ class Search:
         if gone and whole:
             return None
         # In a thread of its own: a database elsewhere may take its time.
-        shown = await asyncio.to_thread(self._shown, [hit for _, hit in chosen])
+        shown, replaced = await asyncio.to_thread(self._shown, [hit for _, hit in chosen])
         matched = (("words", set(by_words)), ("vector", set(by_vector)))
         looked_for = set(asked(question.query))
         results = [
@@ -112,7 +116,7 @@ class Search:
             for row, hit in chosen
             if hit.parent in shown
         ]
-        gone = gone or len(results) < len(chosen)
+        gone = gone or replaced
         return None if gone and (whole or not results) else results
 
     async def _best(
@@ -168,15 +172,19 @@ class Search:
         with self._store.reading() as connection:
             return {row[0] for row in connection.execute(chosen)}
 
-    def _shown(self, hits: Sequence[Hit]) -> dict[str, dict[str, Any]]:
-        """The parents of these, as far as they are there."""
-        wanted = {"wanted": [*{hit.parent for hit in hits}]}
+    def _shown(self, hits: Sequence[Hit]) -> tuple[dict[str, dict[str, Any]], bool]:
+        """The parents of these, and whether there are others by now in place of any. Those of a
+        document that was removed are missing and nothing more: its rows are about to go, too."""
         if not hits:
-            return {}
+            return {}, False
+        wanted = {hit.parent for hit in hits}
         with self._store.reading() as connection:
-            rows = connection.execute(_PARENTS, wanted).mappings().all()
+            rows = connection.execute(_PARENTS, {"wanted": [*wanted]}).mappings().all()
             tags = tags_of(connection, {row["document"] for row in rows})
-        return {row["id"]: _parent(dict(row), tags.get(row["document"], [])) for row in rows}
+            missing = {document_of(one) for one in wanted - {row["id"] for row in rows}}
+            changed = missing and connection.execute(_THERE, {"wanted": [*missing]}).first()
+        shown = {row["id"]: _parent(dict(row), tags.get(row["document"], [])) for row in rows}
+        return shown, bool(changed)
 
 
 # Made once: putting them together takes longer than what they ask for.
@@ -185,6 +193,7 @@ _PARENTS = (
     .select_from(sa.join(parents, documents, parents.c.document == documents.c.id))
     .where(parents.c.id.in_(sa.bindparam("wanted", expanding=True)))
 )
+_THERE = sa.select(documents.c.id).where(documents.c.id.in_(sa.bindparam("wanted", expanding=True)))
 _TAGS = (
     sa.select(document_tags.c.document, document_tags.c.tag)
     .where(document_tags.c.document.in_(sa.bindparam("wanted", expanding=True)))
