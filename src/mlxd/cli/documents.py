@@ -19,12 +19,17 @@ from . import folders
 from .board import OVER, UNFINISHED, Board, line
 from .client import Client
 from .complaint import Complaint
-from .folders import Found
+from .folders import Found, Look
 
 # How often a watched folder is looked at: nothing announces changes on every kind of disk.
 LOOK_S = 1.0
 PAGE = 1_000
 EXIT_NOT_ALL = 1
+CLOSED = "the folder can't be read ({}), and the documents from it stay"
+EMPTY = (
+    "the folder is empty, and {} documents from it stay: it may be a disk that is not mounted. "
+    "mlxd docs rm forgets them"
+)
 
 
 # --- add -------------------------------------------------------------------------------------
@@ -45,20 +50,21 @@ def add(
     fields: dict[str, Any] = {"priority": priority, "tag": list(tags)}
     suffixes = client.get("/documents/types")["suffixes"]
     # What changes while the first round is under way is for the second.
-    seen = folders.stamps(folders.found(paths, suffixes))
-    code = _round(client, paths, suffixes, fields, wait=wait, as_json=as_json)
+    seen = folders.look(paths, suffixes)
+    stamps = seen.stamps()
+    code = _round(client, paths, suffixes, fields, None, wait=wait, as_json=as_json)
     if not watch:
         return code
     print("watching; Ctrl-C to end", file=sys.stderr)
     try:
         while True:
             time.sleep(LOOK_S)
-            now = folders.stamps(folders.found(paths, suffixes))
-            if now == seen:
+            now = folders.look(paths, suffixes)
+            if now.stamps() == stamps:
                 continue
+            _round(client, paths, suffixes, fields, seen, wait=wait, as_json=as_json)
             # A file that is still being written is looked at again in the next round.
-            seen = now
-            _round(client, paths, suffixes, fields, wait=wait, as_json=as_json)
+            seen, stamps = now, now.stamps()
     except KeyboardInterrupt:
         return 0
 
@@ -68,17 +74,22 @@ def _round(
     paths: Sequence[Path],
     suffixes: Sequence[str],
     fields: Mapping[str, Any],
+    before: Look | None,
     *,
     wait: bool,
     as_json: bool,
 ) -> int:
-    """What is new or changed is sent, what is gone is removed."""
-    files = folders.found(paths, suffixes)
+    """What is new or changed is sent, what is gone is removed. `before`: when last looked."""
+    seen = folders.look(paths, suffixes)
+    files = seen.files
     known = _known(client)
-    removed = folders.gone(paths, files, known)
+    removed, doubted = folders.gone(paths, seen, known, before)
     for document in removed:
         client.ask("DELETE", f"/documents/{document['id']}")
     sent, failed = _send(client, [one for one in files if not folders.is_known(one, known)], fields)
+    # An unreadable folder is no empty one, and an empty one may be the place of a disk.
+    closed = [_left(one, CLOSED.format(why)) for one, why in seen.closed.items()]
+    empty = [_left(one, EMPTY.format(count)) for one, count in doubted.items()]
     waiting = [one["job"] for one in sent if one["job"]]
     try:
         over = _follow(client, waiting, quiet=as_json) if wait else []
@@ -86,19 +97,24 @@ def _round(
         print("They are read on by the service: mlxd docs jobs", file=sys.stderr)
         raise
     wrong = [job for job in over if job["state"] != "done"]
+    refused = [*failed, *closed, *empty]
     if as_json:
         gone = [{"id": one["id"], "name": one["name"]} for one in removed]
-        print(json.dumps({"added": sent, "removed": gone, "refused": failed, "jobs": over}))
+        print(json.dumps({"added": sent, "removed": gone, "refused": refused, "jobs": over}))
     else:
         for job in wrong:
             print(f"{job['name']}: {job['state']}: {job['reason']}", file=sys.stderr)
-        for one in failed:
+        for one in refused:
             print(f"{one['name']}: {one['reason']}", file=sys.stderr)
         changed = sum(one["what"] == "changed" for one in sent)
         new = sum(one["what"] == "new" for one in sent)
         unchanged = len(files) - changed - new - len(failed)
         print(f"{new} new, {changed} changed, {unchanged} unchanged, {len(removed)} removed")
-    return EXIT_NOT_ALL if wrong or failed else 0
+    return EXIT_NOT_ALL if wrong or refused else 0
+
+
+def _left(folder: Path, reason: str) -> dict[str, str]:
+    return {"name": os.fsencode(folder).decode(errors="replace"), "reason": reason}
 
 
 def _known(client: Client) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -32,38 +32,80 @@ def source_of(path: Path) -> str:
     return f"file://{socket.gethostname()}{quote(os.fsencode(path))}"
 
 
-def found(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Found]:
+# Device and number: of another disk that is mounted there, or no longer, both are others.
+Identity = tuple[int, int]
+
+
+class Look(NamedTuple):
+    """What is there, in the order in which it was named.
+
+    `closed`: folders that can't be read, and why; what is in them is not known to be gone.
+    `filled` and `bare`: folders with something in them, and those with nothing at all, as the place
+    of a disk that is not mounted has.
+    """
+
+    files: list[Found]
+    closed: dict[Path, str]
+    filled: dict[Path, Identity]
+    bare: dict[Path, Identity]
+
+    def stamps(self) -> dict[str, Stamp | str]:
+        """What is another as soon as anything changes."""
+        closed: dict[str, Stamp | str] = {source_of(one): why for one, why in self.closed.items()}
+        return {**stamps(self.files), **closed}
+
+
+def look(paths: Sequence[Path], suffixes: Sequence[str]) -> Look:
     """Files as they are named, and those of folders that can be read."""
-    made = []
+    made = Look([], {}, {}, {})
     for path in paths:
         whole = path.expanduser().absolute()
-        if whole.is_dir():
-            made += [Found(one, source_of(one)) for one in _below(whole, tuple(suffixes))]
-        elif whole.is_file():
-            made.append(Found(whole, source_of(whole)))
-        elif whole.exists():
-            raise Complaint(f"{path} is neither a file nor a folder.")
+        try:
+            mode = whole.stat().st_mode
+        except FileNotFoundError:
+            raise Complaint(f"There is no file or folder {path}.") from None
+        except OSError as error:
+            raise Complaint(f"{path} can't be read: {error.strerror}.") from error
+        if stat.S_ISDIR(mode):
+            _below(whole, tuple(suffixes), made)
+        elif stat.S_ISREG(mode):
+            made.files.append(Found(whole, source_of(whole)))
         else:
-            raise Complaint(f"There is no file or folder {path}.")
-    return list(dict.fromkeys(made))
+            raise Complaint(f"{path} is neither a file nor a folder.")
+    return made._replace(files=list(dict.fromkeys(made.files)))
 
 
-def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+def _below(folder: Path, suffixes: tuple[str, ...], made: Look) -> None:
     """Without hidden ones, links and what is no file, in a fixed order: a pipe would be waited at
     for ever."""
-    for where, folders, names in os.walk(folder):
+
+    def closed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # gone meanwhile
+            made.closed[Path(error.filename)] = str(error.strerror)
+
+    for where, folders, names in os.walk(folder, onerror=closed):
+        seen = Path(where)
+        try:
+            (made.filled if folders or names else made.bare)[seen] = _identity(seen)
+        except FileNotFoundError:
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(where, name)
-            if name.lower().endswith(suffixes) and name[0] != "." and _is_file(path):
-                yield path
+            if not name.lower().endswith(suffixes) or name[0] == ".":
+                continue
+            try:
+                if stat.S_ISREG(path.lstat().st_mode):
+                    made.files.append(Found(path, source_of(path)))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                made.closed[seen] = str(error.strerror)
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:  # gone meanwhile
-        return False
+def _identity(folder: Path) -> Identity:
+    there = folder.stat()
+    return there.st_dev, there.st_ino
 
 
 def stamps(files: Sequence[Found]) -> dict[str, Stamp]:
@@ -97,15 +139,41 @@ def is_known(one: Found, known: Mapping[str, Mapping[str, Any]]) -> bool:
         return False
 
 
+class Gone(NamedTuple):
+    """Documents whose file is not there any more; and folders that are empty, with how many
+    documents stay that came from there."""
+
+    documents: list[Mapping[str, Any]]
+    doubted: dict[Path, int]
+
+
 def gone(
-    paths: Sequence[Path], files: Sequence[Found], known: Mapping[str, Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """Documents of these folders whose file is not there any more."""
+    paths: Sequence[Path],
+    seen: Look,
+    known: Mapping[str, Mapping[str, Any]],
+    before: Look | None = None,
+) -> Gone:
+    """That a folder is empty now is believed of one that was seen with something in it: the same
+    one, `before`. Otherwise it may as well be the place of a disk that is not mounted."""
     folders = [path.expanduser().absolute() for path in paths if path.expanduser().is_dir()]
-    there = {one.source for one in files}
-    return [
-        document
+    there = {one.source for one in seen.files}
+    missing = [
+        (source, document)
         for source, document in known.items()
         if source not in there
-        and any(source.startswith(source_of(folder).rstrip("/") + "/") for folder in folders)
+        and any(_is_below(source, folder) for folder in folders)
+        and not any(_is_below(source, folder) for folder in seen.closed)
     ]
+    emptied = before.filled if before else {}
+    doubtful = [one for one, identity in seen.bare.items() if emptied.get(one) != identity]
+    stay = {one: sum(_is_below(source, one) for source, _ in missing) for one in doubtful}
+    left = [
+        document
+        for source, document in missing
+        if not any(_is_below(source, one) for one in doubtful)
+    ]
+    return Gone(left, {one: count for one, count in stay.items() if count})
+
+
+def _is_below(source: str, folder: Path) -> bool:
+    return source.startswith(source_of(folder).rstrip("/") + "/")
