@@ -1,10 +1,12 @@
-"""Writes docs/reference/ from the code itself: `make docs`.
+"""Writes docs/reference/ from the code itself, and what of the code the dashboard has: `make docs`.
 
 The facts (commands, keys, types, ranges, defaults, codes) come from the code. Only what they mean
 is written here, and a key or code without a meaning is an error.
 """
 
 import ast
+import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from mlxd.cli.app import app
 from mlxd.doctor.diagnose import signatures
 from mlxd.gateway.guards.access import EXPOSED
 from mlxd.gateway.openapi import document
+from mlxd.smoke.reports import chinese
 
 from . import meanings
 
@@ -37,7 +40,17 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "http.md": http(),
         "failures.md": failures(),
+        "../../web/src/i18n/told/checks.json": checks(),
     }
+
+
+def checks() -> str:
+    """What checks say of a server, in Chinese; holes that have a number count from 1 there."""
+    there = {
+        english: re.sub(r"\{(\d)\}", lambda hole: f"{{{int(hole[1]) + 1}}}", text)
+        for english, text in chinese.SENTENCES.items()
+    }
+    return json.dumps(there, ensure_ascii=False, indent=0) + "\n"
 
 
 # --- command line ----------------------------------------------------------------------------

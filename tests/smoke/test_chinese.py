@@ -12,7 +12,7 @@ from rich.console import Console
 import mlxd.smoke
 from mlxd.smoke import Report
 from mlxd.smoke.reports import RENDER, Live, summary
-from mlxd.smoke.reports.chinese import _SENTENCES, in_chinese
+from mlxd.smoke.reports.chinese import SENTENCES, in_chinese
 
 from .pool import Pool
 
@@ -72,7 +72,7 @@ def test_every_sentence_of_a_check_is_there_in_chinese() -> None:
 
 
 def test_no_sentence_has_more_holes_than_it_is_given() -> None:
-    for english, chinese in _SENTENCES.items():
+    for english, chinese in SENTENCES.items():
         holes = english.count("{}")
         assert chinese.format(*"abcdefg"[:holes]), english
 

@@ -16,6 +16,21 @@ DOCTOR = (
     "catalog/listing.py",
 )
 DESK = ("desk/documents", "desk/agent", "desk/answers.py", "desk/models.py")
+# What answers, models and documents fail with, as far as it comes to a page.
+SERVICE = (
+    "gateway/catalogue.py",
+    "gateway/guards/fetch.py",
+    "gateway/guards/images.py",
+    "gateway/logs.py",
+    "gateway/proof.py",
+    "gateway/pulls.py",
+    "supervisor/contract.py",
+    "supervisor/house.py",
+    "supervisor/lifecycle.py",
+    "supervisor/names.py",
+    "supervisor/remote",
+    "supervisor/store.py",
+)
 # What models are told, and what they are given by tools.
 TO_MODELS = ("describe.py", "ocr.py", "tools.py", "words.py")
 # What a call like this is given is a command, a query, a pattern or for the log.
@@ -25,7 +40,10 @@ _OTHERS = {
     "rpartition", "search", "startswith", "step", "text", "uninstall", "warning", "where",
 }  # fmt: skip
 # What the dashboard has names of its own for, and lists of words.
-NAMED = {"TITLE", "SUPPORTED", "HEADERS", "GENERIC", "COMMON", "_GENERIC", "_COMMON", "_BLOCKED"}
+NAMED = {
+    "TITLE", "SUPPORTED", "HEADERS", "GENERIC", "COMMON", "_GENERIC", "_COMMON", "_BLOCKED",
+    "_TOLD",
+}  # fmt: skip
 _COMMAND = re.compile(
     r"(export|unset|uv|brew|docker|nvidia-smi|system_profiler|ip|ifconfig|hf|\{\}mlxd|mlxd|#!/) ?"
 )

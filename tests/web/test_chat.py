@@ -1,7 +1,5 @@
-import os
 import random
 import re
-import signal
 from io import BytesIO
 
 import pytest
@@ -110,35 +108,6 @@ def test_stop_ends_the_answer_and_frees_the_engine(page: Page, service) -> None:
     stop.click()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     service.released()
-
-
-def test_an_answer_outlives_its_engine(page: Page, service) -> None:
-    page.goto("/")
-    choose(page, "endless")
-    page.get_by_role("button", name="Sampling").click()
-    page.get_by_label("max_tokens").fill("1200")
-    page.get_by_label("seed").fill("7")
-    said = []
-    for disturbed in (False, True):
-        if disturbed:
-            page.get_by_role("button", name="New").first.click()
-            expect(answers(page)).to_have_count(0)
-        before = service.engines()["endless"]
-        with turn(page):
-            say(page, "Go on and on")
-            service.eventually(lambda was=before["tokens_out"]: said_so_far(service) > was)
-            if disturbed:
-                os.kill(before["pid"], signal.SIGKILL)
-        # Below a whole answer, and drawn with the last of it.
-        expect(page.get_by_text("1,200 tokens")).to_be_visible()
-        said.append(answers(page).inner_text())
-    service.eventually(lambda: service.engines()["endless"]["restarts"] == before["restarts"] + 1)
-    assert said[0] == said[1]
-    assert len(said[0]) > 100
-
-
-def said_so_far(service) -> int:
-    return int(service.engines()["endless"]["tokens_out"])
 
 
 def test_a_turn_that_can_not_be_answered_says_why(page: Page) -> None:

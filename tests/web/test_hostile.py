@@ -25,6 +25,7 @@ ANSWERS = {
     "a word": "w" * 10_000 + "\n\n`" + "c" * 10_000 + "`\n\n# " + "h" * 10_000,
     "code": "```python\n" + "x = 1  # " + "y" * 2_000 + "\n" * 2 + "print(x)\n" * 4_000 + "```",
     "nesting": "> " * 400 + "deep\n\n" + "".join("  " * n + f"- {n}\n" for n in range(150)),
+    "nesting without an end": ">" * 3_000 + " deep\n\n" + "- " * 800 + "x\n\nafter",
     "an open end": "```\nnever closed\n\n| a | b |\n\n**bold *both `code",
 }
 

@@ -17,6 +17,7 @@ POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
+        "font-src 'self'",
         "img-src 'self' blob: data:",
         "connect-src 'self'",
         "base-uri 'none'",

@@ -1,8 +1,10 @@
+import checks from "./told/checks.json";
 import codes from "./told/codes.json";
 import diagnoses from "./told/diagnoses.json";
 import doctor from "./told/doctor.json";
 import documents from "./told/documents.json";
 import models from "./told/models.json";
+import service from "./told/service.json";
 import { reader } from "./told/shapes";
 
 /** The service says in English why something happened, in sentences of its own. What is not known
@@ -72,7 +74,10 @@ export function chineseCause(told: string): string {
 }
 
 /** Anything that the service says of a machine, a model, a document or an answer. */
-export const chinese = reader([doctor, diagnoses, models, documents], one);
+export const chinese = reader([doctor, diagnoses, models, documents, service], one);
+
+/** What a check of smoke says of a server. */
+export const chineseCheck = reader([checks], chinese);
 
 /** An error: its sentence, or at least what its code means, beside the words that came with it. */
 export function chineseFault(told: string, code: string | null = null): string {

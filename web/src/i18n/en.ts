@@ -50,6 +50,7 @@ export const en = {
   cause: (told: string) => told,
   /** A sentence of the service, and one of its errors with its code. */
   told: (text: string) => text,
+  checked: (text: string) => text,
   fault: (text: string, _code?: string | null) => text,
   live: {
     title: "What runs now",
@@ -152,6 +153,7 @@ export const en = {
     pick: "Model or capability",
     auto: "as needed",
     autoIs: (model: string) => `as needed (${model})`,
+    answering: "being answered",
     waiting: "waiting for the model…",
     thinking: "Thinking…",
     thought: "Reasoning",

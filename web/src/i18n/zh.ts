@@ -1,4 +1,4 @@
-import { chinese, chineseCause, chineseFault } from "./causes";
+import { chinese, chineseCause, chineseCheck, chineseFault } from "./causes";
 import type { Words } from "./en";
 
 export const zh: Words = {
@@ -52,6 +52,7 @@ export const zh: Words = {
   },
   cause: chineseCause,
   told: chinese,
+  checked: chineseCheck,
   fault: chineseFault,
   live: {
     title: "当前运行",
@@ -154,6 +155,7 @@ export const zh: Words = {
     pick: "模型或能力",
     auto: "按需选择",
     autoIs: (model) => `按需选择（${model}）`,
+    answering: "正在回答",
     waiting: "等待模型…",
     thinking: "思考中…",
     thought: "推理过程",

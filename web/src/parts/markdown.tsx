@@ -1,11 +1,13 @@
 // What models and documents say, as text: no HTML of theirs is ever made into elements, links open
 // apart, and pictures come from this service or not at all.
 
-import { Children, isValidElement, memo, useRef, type ReactNode } from "react";
-import Shown from "react-markdown";
+import { Children, Component, isValidElement, memo, useRef, type ReactNode } from "react";
+import Shown, { type Components } from "react-markdown";
 import gfm from "remark-gfm";
 import { CopyButton } from "./basic";
 import { grown, type Blocks } from "./blocks";
+import { Formula } from "./formula";
+import { formulas, parted } from "./formulas";
 
 function Code({ children, className }: { children?: ReactNode; className?: string }) {
   const text = String(children ?? "");
@@ -24,6 +26,7 @@ function Code({ children, className }: { children?: ReactNode; className?: strin
 }
 
 const COMPONENTS = {
+  formula: Formula,
   code: Code,
   pre: ({ children }: { children?: ReactNode }) => <>{children}</>,
   table: ({ children }: { children?: ReactNode }) => (
@@ -61,6 +64,8 @@ interface Node {
   type: string;
   value?: string;
   url?: string;
+  title?: string | null;
+  label?: string | null;
   children?: Node[];
 }
 
@@ -80,6 +85,38 @@ function cites(numbers: string) {
     );
   };
   return () => visit;
+}
+
+const DEEPEST = 60;
+
+/** What is nested deeper is nothing that anybody wrote to be read, and costs more to draw the deeper. */
+function shallow() {
+  const visit = (node: Node, depth: number): void => {
+    if (depth > DEEPEST) throw new Error("nested too deeply");
+    node.children?.forEach((one) => visit(one, depth + 1));
+  };
+  return (tree: Node) => visit(tree, 0);
+}
+
+const said = (value: string): Node => ({ type: "text", value });
+
+/** Addresses and notes that stand apart from where they are meant, as below an answer: another block
+ * does not know of them, and they would be seen nowhere. */
+function defined() {
+  const shown = (node: Node): Node[] => {
+    const name = node.label ?? "";
+    if (node.type === "footnoteReference") return [said(`[^${name}]`)];
+    const children = node.children?.flatMap(shown);
+    if (node.type === "footnoteDefinition") {
+      return [{ type: "paragraph", children: [said(`[^${name}]:`)] }, ...(children ?? [])];
+    }
+    if (node.type === "definition") {
+      const link = { type: "link", url: node.url ?? "", children: [said(node.url ?? "")] };
+      return [{ type: "paragraph", children: [said(`[${name}]: `), link, said(node.title ? ` ${node.title}` : "")] }];
+    }
+    return [children ? { ...node, children } : node];
+  };
+  return (tree: Node): void => void (tree.children = tree.children?.flatMap(shown));
 }
 
 /** A long answer is split at blank lines, so that only its last block is read again as it grows;
@@ -111,6 +148,44 @@ const CLOSES = /\n {0,3}[`~]{3,} *$/;
 // «42.» alone is an answer, not the beginning of a list.
 const NUMBER = /^(\s*\d+)([.)])\s*$/;
 
+// So much of a text is laid out anew as it grows.
+const PIECE_CHARACTERS = 4_000;
+
+/** What is never formatted, in pieces that stay as they are: at the ends of lines, where there are such. */
+function Pieces({ text }: { text: string }) {
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const line = text.lastIndexOf("\n", at + PIECE_CHARACTERS) + 1;
+    const end = line > at && line < text.length ? line : at + PIECE_CHARACTERS;
+    pieces.push(text.slice(at, end));
+    at = end;
+  }
+  return pieces.map((piece, place) => <Piece key={place} text={piece} />);
+}
+
+const Piece = memo(({ text }: { text: string }) => <span className="piece">{text.replace(/\n$/, "")}</span>);
+
+function Plain({ text }: { text: string }) {
+  return (
+    <pre className="log" dir="auto" tabIndex={0}>
+      <Pieces text={text} />
+    </pre>
+  );
+}
+
+/** What is nested deeper than can be read is shown as it is, and nothing else of the page is lost. */
+class Formatted extends Component<{ plain: ReactNode; children: ReactNode }, { fault: boolean }> {
+  override state = { fault: false };
+
+  static getDerivedStateFromError() {
+    return { fault: true };
+  }
+
+  override render() {
+    return this.state.fault ? this.props.plain : this.props.children;
+  }
+}
+
 const Block = memo(({ text, cited }: { text: string; cited: string }) => {
   if (text.length > LARGEST_CHARACTERS) {
     const fence = OPENS.exec(text);
@@ -118,15 +193,15 @@ const Block = memo(({ text, cited }: { text: string; cited: string }) => {
       const code = text.slice(fence[0].length).replace(CLOSES, "");
       return <Code className={`language-${fence[1]!.trim()}`}>{code}</Code>;
     }
-    return (
-      <pre className="log" dir="auto" tabIndex={0}>
-        {text}
-      </pre>
-    );
+    return <Plain text={text} />;
   }
+  const given = parted(text);
+  const plugins = [gfm, shallow, defined, ...(given.formulas.length ? [formulas(given.formulas)] : []), ...(cited ? [cites(cited)] : [])];
   return (
-    <Shown remarkPlugins={cited ? [gfm, cites(cited)] : [gfm]} components={COMPONENTS}>
-      {text.replace(NUMBER, "$1\\$2")}
-    </Shown>
+    <Formatted plain={<Plain text={text} />}>
+      <Shown remarkPlugins={plugins} components={COMPONENTS as Components}>
+        {given.text.replace(NUMBER, "$1\\$2")}
+      </Shown>
+    </Formatted>
   );
 });

@@ -5,7 +5,7 @@ import re
 from functools import cache
 
 # Holes are filled in their order, and what stands in one is a sentence itself or stays as it is.
-_SENTENCES: dict[str, str] = {
+SENTENCES: dict[str, str] = {
     # the answer
     "the request": "请求",
     "the streaming request": "流式请求",
@@ -427,8 +427,8 @@ def _one(text: str) -> str | None:
 @cache
 def _shapes() -> list[tuple[re.Pattern[str], str]]:
     """Those with the most words of their own first: what fits two shapes means the closer one."""
-    ordered = sorted(_SENTENCES, key=lambda text: -len(text.replace("{}", "")))
+    ordered = sorted(SENTENCES, key=lambda text: -len(text.replace("{}", "")))
     return [
-        (re.compile("(.*?)".join(map(re.escape, text.split("{}"))), re.DOTALL), _SENTENCES[text])
+        (re.compile("(.*?)".join(map(re.escape, text.split("{}"))), re.DOTALL), SENTENCES[text])
         for text in ordered
     ]

@@ -1,10 +1,10 @@
-import { useChat, type UseChatHelpers } from "@ai-sdk/react";
+import { useChat, type Chat } from "@ai-sdk/react";
 import type { FileUIPart } from "ai";
 import { useEffect, useRef, useState } from "react";
 import { useWords } from "../../i18n";
 import type { Words } from "../../i18n/en";
 import { Fault, get, send } from "../../lib/api";
-import { useSnapshot } from "../../lib/live";
+import { useReturns, useSnapshot } from "../../lib/live";
 import { go, href } from "../../lib/route";
 import { useAction, useKept } from "../../lib/use";
 import { Button, FaultBox } from "../../parts/basic";
@@ -12,7 +12,7 @@ import { Icon } from "../../parts/icon";
 import { phaseText } from "../live/engine";
 import { Composer } from "./composer";
 import { MessageView } from "./message";
-import { open } from "./store";
+import { announce, announced, busy as busyNow, halt, open } from "./store";
 import { Told } from "./told";
 import type { ChatMessage, Sampling, Session } from "./types";
 
@@ -22,10 +22,12 @@ const DRAW_MS = 50;
 interface Props {
   id: string;
   before: ChatMessage[];
+  /** By the service, for another window or for this one before it was loaded anew. */
+  answering: boolean;
   onChange: () => void;
 }
 
-export function Conversation({ id, before, onChange }: Props) {
+export function Conversation({ id, before, answering, onChange }: Props) {
   const words = useWords();
   const [model, chooseModel] = useKept("chat.model", "");
   const [sampling, chooseSampling] = useKept<Sampling>("chat.sampling", {});
@@ -34,11 +36,17 @@ export function Conversation({ id, before, onChange }: Props) {
   const busy = chat.status === "submitted" || chat.status === "streaming";
   const was = useRef(busy);
   useEffect(() => {
-    if (was.current && !busy) onChange();
+    if (was.current && !busy) {
+      onChange();
+      announce(id);
+    }
     was.current = busy;
-  }, [busy, onChange]);
-  useWhatElseWasSaid(id, chat, onChange);
+  }, [id, busy, onChange]);
+  useWhatElseWasSaid(kept, answering, onChange);
   const body = { ...(model ? { model } : {}), settings: sampling };
+  // What is drawn once asks with what is chosen later.
+  const asking = useRef(body);
+  asking.current = body;
   const say = (text: string, files: FileUIPart[]) => {
     go("chat", id);
     void chat.sendMessage({ text, files }, { body });
@@ -59,7 +67,7 @@ export function Conversation({ id, before, onChange }: Props) {
             key={message.id}
             message={message}
             growing={busy && place === chat.messages.length - 1}
-            onRegenerate={() => void chat.regenerate({ messageId: message.id, body })}
+            onRegenerate={() => void chat.regenerate({ messageId: message.id, body: asking.current })}
             onBranch={() => void branch.run(message.id)}
             idle={!busy}
             faultBelow={Boolean(chat.error) && place === chat.messages.length - 1}
@@ -90,7 +98,7 @@ export function Conversation({ id, before, onChange }: Props) {
         id={id}
         busy={busy}
         onSend={say}
-        onStop={() => void chat.stop()}
+        onStop={() => void halt(kept)}
         model={model}
         onModel={chooseModel}
         sampling={sampling}
@@ -100,29 +108,56 @@ export function Conversation({ id, before, onChange }: Props) {
   );
 }
 
-/** What was said in another window is shown when this one is looked at again. */
-function useWhatElseWasSaid(id: string, chat: UseChatHelpers<ChatMessage>, onChange: () => void): void {
-  const latest = useRef({ chat, onChange });
-  latest.current = { chat, onChange };
+/** What is said in another window is shown here too: as it is written, where this one rests, and
+ * otherwise when it is looked at again or the service is back. */
+function useWhatElseWasSaid(chat: Chat<ChatMessage>, answering: boolean, onChange: () => void): void {
+  const changed = useRef(onChange);
+  changed.current = onChange;
+  const returns = useReturns();
+  const looks = useRef<() => unknown>(undefined);
   useEffect(() => {
     const stop = new AbortController();
-    const rests = () => latest.current.chat.status === "ready" && latest.current.chat.messages.length > 0;
-    const look = async () => {
-      if (document.hidden || !rests()) return;
-      const kept = (await get<Session>(`/sessions/${encodeURIComponent(id)}`, stop.signal)).messages ?? [];
-      const held = latest.current.chat.messages;
-      const there = new Set(kept.map((one) => one.id));
-      const older = kept.length < held.length || held.some((one) => one.role === "user" && !there.has(one.id));
-      if (!rests() || older || kept.every((one, n) => one.id === held[n]?.id)) return;
-      latest.current.chat.setMessages(kept);
-      latest.current.onChange();
+    const { id } = chat;
+    const rests = () => !busyNow(chat) && !stop.signal.aborted;
+    const follow = async () => {
+      await chat.resumeStream();
+      // It may have been over before it was read, and others may have been answered meanwhile.
+      await look(false);
+    };
+    const look = async (along = true): Promise<void> => {
+      if (!rests()) return;
+      const held = chat.messages;
+      const { messages, answering } = await get<Session>(`/sessions/${encodeURIComponent(id)}`, stop.signal);
+      if (!rests()) return;
+      // Something else was said meanwhile, and what came is older than that.
+      if (chat.messages !== held) return look(along);
+      const there = messages ?? [];
+      const known = new Set(there.map((one) => one.id));
+      if (held.some((one) => one.role === "user" && !known.has(one.id))) return;
+      // What was stopped here is kept a moment later.
+      if (there.length < held.length && !answering) return;
+      if (JSON.stringify(there) !== JSON.stringify(held)) {
+        chat.messages = there;
+        chat.clearError();
+        changed.current();
+      }
+      if (answering && along) await follow();
     };
     // What can't be had now is looked for the next time.
     const looked = () => void look().catch(() => undefined);
-    document.addEventListener("visibilitychange", looked, { signal: stop.signal });
-    addEventListener("focus", looked, { signal: stop.signal });
+    const seen = () => document.hidden || !chat.messages.length || looked();
+    looks.current = seen;
+    document.addEventListener("visibilitychange", seen, { signal: stop.signal });
+    addEventListener("focus", seen, { signal: stop.signal });
+    announced(stop.signal, (changed) => changed === id && looked());
+    if (answering && rests()) void follow().catch(() => undefined);
     return () => stop.abort();
-  }, [id]);
+  }, [chat, answering]);
+  const known = useRef(returns);
+  useEffect(() => {
+    if (known.current !== returns) looks.current?.();
+    known.current = returns;
+  }, [returns]);
 }
 
 /** A browser has words of its own for a connection that ends; each another. */

@@ -5,7 +5,7 @@ import { go, usePlace } from "../../lib/route";
 import { useKept } from "../../lib/use";
 import { Button, FaultBox } from "../../parts/basic";
 import { Conversation } from "./conversation";
-import { answering, forget } from "./store";
+import { announced, forget, held } from "./store";
 import { Sessions } from "./sessions";
 import type { ChatMessage, Session } from "./types";
 import "./chat.css";
@@ -27,6 +27,11 @@ export default function Chat() {
   const menu = useRef<HTMLDivElement>(null);
   const [turn, setTurn] = useState(0);
   const changed = useCallback(() => setTurn((n) => n + 1), []);
+  useEffect(() => {
+    const stop = new AbortController();
+    announced(stop.signal, changed);
+    return () => stop.abort();
+  }, [changed]);
   // Where there is no room beside the conversation, the list is over it only while one is chosen.
   const chosen = () => innerWidth <= NARROW && setOpen(false);
   return (
@@ -66,13 +71,17 @@ export default function Chat() {
 /** What was said before is read first, so that the conversation begins with it. */
 function Kept({ id, stored, onChange }: { id: string; stored: boolean; onChange: () => void }) {
   const words = useWords();
-  const [messages, setMessages] = useState<ChatMessage[] | null>(() => answering(id)?.messages ?? (stored ? null : []));
+  const [messages, setMessages] = useState<ChatMessage[] | null>(() => held(id)?.messages ?? (stored ? null : []));
+  const [answering, setAnswering] = useState(false);
   const [fault, setFault] = useState<Fault | null>(null);
   useEffect(() => {
-    if (!stored || answering(id)) return;
+    if (!stored || held(id)) return;
     const stop = new AbortController();
     get<Session>(`/sessions/${encodeURIComponent(id)}`, stop.signal).then(
-      (session) => setMessages(session.messages ?? []),
+      (session) => {
+        setAnswering(session.answering ?? false);
+        setMessages(session.messages ?? []);
+      },
       (error: Fault) => {
         if (stop.signal.aborted) return;
         setMessages([]);
@@ -85,7 +94,7 @@ function Kept({ id, stored, onChange }: { id: string; stored: boolean; onChange:
   return (
     <>
       <FaultBox fault={fault} />
-      <Conversation id={id} before={messages} onChange={onChange} />
+      <Conversation id={id} before={messages} answering={answering} onChange={onChange} />
     </>
   );
 }

@@ -41,7 +41,7 @@ function Whole({ message, growing, idle, faultBelow, onRegenerate, onBranch }: P
     <article className={`message ${message.role}`} aria-label={mine ? words.chat.you : words.chat.model} aria-busy={growing}>
       <div className="message-body" onClick={open}>
         {message.parts.map((part, place) => (
-          <Part key={place} part={part} cited={cited} />
+          <Part key={place} part={part} cited={cited} growing={growing} />
         ))}
         <CitationLinks citations={citations} onOpen={setShown} />
         {shown && <CitationDialog citation={shown} onClose={() => setShown(null)} />}
@@ -67,13 +67,13 @@ function Took({ cost }: { cost: Cost }) {
   return <span className="small quiet number">{told.filter(Boolean).join(" · ")}</span>;
 }
 
-function Part({ part, cited }: { part: ChatMessage["parts"][number]; cited: string }) {
+function Part({ part, cited, growing }: { part: ChatMessage["parts"][number]; cited: string; growing: boolean }) {
   const words = useWords();
   if (part.type === "text") return part.text ? <Markdown text={part.text} cited={cited} /> : null;
   if (part.type === "reasoning") {
     return (
       <details className="reasoning small">
-        <summary>{part.state === "streaming" ? words.chat.thinking : words.chat.thought}</summary>
+        <summary>{growing && part.state === "streaming" ? words.chat.thinking : words.chat.thought}</summary>
         <Markdown text={part.text} />
       </details>
     );

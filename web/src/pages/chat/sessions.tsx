@@ -61,6 +61,7 @@ export function Sessions({ current, turn, onLeft, onNew, onChosen, onGone }: Pro
             ) : (
               <>
                 <a href={href("chat", one.id)} title={`${one.title}\n${moment(one.updated)}`} onClick={onChosen} aria-current={one.id === current ? "true" : undefined}>
+                  {one.answering && <span className="dot" role="img" aria-label={words.chat.answering} title={words.chat.answering} />}
                   {one.branched_from && <Icon name="branch" />}
                   {one.title || words.chat.untitled}
                 </a>

@@ -21,6 +21,8 @@ export interface Session {
   updated: number;
   branched_from?: string;
   messages?: ChatMessage[];
+  /** An answer is being made there. */
+  answering?: boolean;
 }
 
 export interface Sampling {

@@ -60,6 +60,7 @@ export function Reports({ ids }: { ids: string[] }) {
 }
 
 function Verdict({ check }: { check: Checks[number] }) {
+  const words = useWords();
   const rounds = (check.rounds ?? []).filter((one) => one.verdict !== "SKIPPED");
   const passed = rounds.filter((one) => one.verdict === "PASS").length;
   return (
@@ -70,7 +71,7 @@ function Verdict({ check }: { check: Checks[number] }) {
           {rounds.length > 0 && ` ${passed}/${rounds.length}`}
         </Badge>
       </span>
-      {check.reason && <span className="small quiet">{check.reason}</span>}
+      {check.reason && <span className="small quiet">{words.checked(check.reason)}</span>}
     </div>
   );
 }

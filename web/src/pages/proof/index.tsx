@@ -129,7 +129,7 @@ function Kept({ reports, onGone }: { reports: Summary[]; onGone: () => void }) {
               <span className="small quiet number">
                 {new Date(one.started).toLocaleString()} · {seconds(one.seconds)}
               </span>
-              {one.cut_short && <span className="small quiet block">{one.cut_short}</span>}
+              {one.cut_short && <span className="small quiet block">{words.checked(one.cut_short)}</span>}
             </span>
             <Badge tone={TONES[one.verdict] ?? ""}>
               {one.verdict} {one.counts.PASS}/{(one.counts.PASS ?? 0) + (one.counts.FAIL ?? 0) + (one.counts.ERROR ?? 0)}

@@ -79,7 +79,7 @@ export function RunView({ state }: { state: Followed }) {
     <div className="stack">
       {!state.over && <Bar part={state.checks.length ? done / state.checks.length : 0} label={words.proof.running} />}
       <p className="small quiet" role="status">
-        {state.told || (state.checks.length ? words.proof.done(done, state.checks.length) : words.proof.beginning)}
+        {words.checked(state.told) || (state.checks.length ? words.proof.done(done, state.checks.length) : words.proof.beginning)}
       </p>
       <ul className="checks">
         {state.checks
@@ -101,7 +101,7 @@ export function RunView({ state }: { state: Followed }) {
                   </span>
                 ))}
               </span>
-              {one.reason && <span className="small quiet">{one.reason}</span>}
+              {one.reason && <span className="small quiet">{words.checked(one.reason)}</span>}
             </li>
           ))}
       </ul>
