@@ -12,11 +12,17 @@ import json
 import statistics
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from mlxd.machine import memory, prepare_for_mlx
 
+if TYPE_CHECKING:
+    from mlxd.engine.weights import Policy
 
-def measure(folder: Path, rows: int, prompt: int, tokens: int, rounds: int) -> dict[str, object]:
+
+def measure(
+    folder: Path, rows: int, prompt: int, tokens: int, rounds: int, policy: "Policy"
+) -> dict[str, object]:
     notes = prepare_for_mlx()
     # Only now: a BLAS replaces MLX's own only if it is opened before MLX is imported.
     import mlx.core as mx
@@ -26,7 +32,7 @@ def measure(folder: Path, rows: int, prompt: int, tokens: int, rounds: int) -> d
     from mlxd.engine.weights import prepare
 
     model = load(str(folder))[0]
-    notes += prepare(model, "auto", memory()).notes
+    notes += prepare(model, policy, memory()).notes
     mx.eval(model.parameters())
 
     def step(ids: mx.array, cache: list[BatchKVCache]) -> mx.array:
@@ -72,6 +78,7 @@ def measure(folder: Path, rows: int, prompt: int, tokens: int, rounds: int) -> d
         "throughput tok/s": statistics.median(totals),
         "decode tok/s": statistics.median(decodes),
         "rounds tok/s": totals,
+        "MB": mx.get_active_memory() / 1e6,
         "notes": notes,
     }
 
@@ -83,8 +90,9 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=24)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--weights", choices=("auto", "float32", "as-is"), default="auto")
     args = parser.parse_args()
-    found = measure(args.folder, args.rows, args.prompt, args.tokens, args.rounds)
+    found = measure(args.folder, args.rows, args.prompt, args.tokens, args.rounds, args.weights)
     print(json.dumps(found))
 
 

@@ -67,12 +67,15 @@ class Shape:
     vocabulary: int
     vision: bool = False
     context: int = 40960
+    # Of a layer; four of them for a token. `feed_forward` is then one expert's.
+    experts: int = 0
 
 
 SHAPES = {
     "tiny": Shape(64, 2, 128, 4, 2, 16, 2048),
     "tiny-vl": Shape(64, 2, 128, 4, 2, 16, 2048, vision=True),
     "text-42m": Shape(512, 8, 1536, 8, 4, 64, 32000),
+    "experts": Shape(512, 8, 384, 8, 4, 64, 32000, experts=32),
     "qwen3-0.6b": Shape(1024, 28, 3072, 16, 8, 128, 151936),
 }
 
@@ -119,8 +122,17 @@ def write_tokenizer(folder: Path, count: int) -> dict[str, int]:
 
 
 def _text_config(shape: Shape, end_id: int) -> dict[str, Any]:
+    experts = {
+        "num_experts": shape.experts,
+        "num_experts_per_tok": 4,
+        "moe_intermediate_size": shape.feed_forward,
+        "norm_topk_prob": True,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
+    }
     return {
-        "model_type": "qwen3",
+        **(experts if shape.experts else {}),
+        "model_type": "qwen3_moe" if shape.experts else "qwen3",
         "hidden_size": shape.hidden,
         "num_hidden_layers": shape.layers,
         "intermediate_size": shape.feed_forward,
@@ -139,7 +151,8 @@ def _text_config(shape: Shape, end_id: int) -> dict[str, Any]:
 def _config(shape: Shape, ids: dict[str, int]) -> dict[str, Any]:
     text = _text_config(shape, ids[END])
     if not shape.vision:
-        return {"architectures": ["Qwen3ForCausalLM"], **text}
+        kind = "Qwen3MoeForCausalLM" if shape.experts else "Qwen3ForCausalLM"
+        return {"architectures": [kind], **text}
     half = shape.head_dim // 2
     rope = {"rope_type": "default", "mrope_section": [half - 2 * (half // 3), half // 3, half // 3]}
     text |= {"model_type": "qwen3_vl_text", "rope_scaling": rope | {"mrope_interleaved": True}}
@@ -195,9 +208,10 @@ def _build(config: dict[str, Any], vision: bool) -> nn.Module:
         settings = qwen3_vl.ModelConfig.from_dict(json.loads(json.dumps(config)))
         modules = ["text", "vision"]
         return qwen3_vl.Model(update_module_configs(settings, qwen3_vl, config, modules))
-    from mlx_lm.models import qwen3
+    from mlx_lm.models import qwen3, qwen3_moe
 
-    return qwen3.Model(qwen3.ModelArgs.from_dict(config))
+    zoo = qwen3_moe if config["model_type"] == "qwen3_moe" else qwen3
+    return zoo.Model(zoo.ModelArgs.from_dict(config))
 
 
 def write_model(
