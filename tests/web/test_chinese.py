@@ -169,7 +169,7 @@ def test_documents_their_jobs_and_their_faults_are_told_in_chinese(chinese: Page
     empty = {"name": "空.txt", "mimeType": "text/plain", "buffer": b""}
     chinese.set_input_files("input[type=file]", files=[bad, empty])
     jobs = chinese.get_by_label("任务")
-    expect(jobs.get_by_text("坏.pdf 是损坏的 PDF：其中找不到它的组成部分。")).to_be_visible()
+    expect(jobs.get_by_text("坏.pdf 是损坏或不完整的 PDF：其中找不到它的页面。")).to_be_visible()
     expect(chinese.get_by_text("空.txt 是空的。").first).to_be_visible()
 
 
