@@ -1,6 +1,7 @@
 """JSON in and out, and refusals in the shape that all of mlxd answers with."""
 
-from typing import Any, TypeVar
+import re
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -41,8 +42,7 @@ async def read_json(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
     except msgspec.DecodeError as error:
-        param = _place(str(error))
-        raise Refused(400, f"{error}", param=param, code="invalid_value") from error
+        raise _refused(error, kind) from error
 
 
 def query(request: Request, kind: type[T]) -> T:
@@ -58,10 +58,47 @@ def query(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Refused(400, str(error), param=_place(str(error)), code="invalid_value") from error
+        raise _refused(error, kind) from error
 
 
-def _place(told: str) -> str | None:
-    """msgspec names the place as `$.field`."""
-    _, found, place = told.partition("`$.")
-    return place.rstrip("`") if found else None
+_PLACE = re.compile(r" - at `\$\.?(.*)`$")
+_EXPECTED = re.compile(r"Expected `(.*)`, got `(.*)`")
+_WORDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "null",
+    "object": "an object",
+    "str": "a string",
+}
+
+
+def _refused(error: msgspec.DecodeError, kind: type[Any]) -> Refused:
+    """What msgspec says of a value, as it is said to who sent it."""
+    told = _PLACE.sub("", str(error))
+    place = found[1] if (found := _PLACE.search(str(error))) else None
+    if not isinstance(error, msgspec.ValidationError):
+        return Refused(400, f"The body is no JSON: {told}.", code="invalid_value")
+    param = place or None
+    if told.startswith("Object contains unknown field"):
+        param = told.split("`")[1]
+        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+        told = f"{param} is no parameter here; {known} are."
+    elif told.startswith("Object missing required field"):
+        param = told.split("`")[1]
+        told = f"{param} is missing."
+    elif wrong := _EXPECTED.fullmatch(told):
+        wanted, got = (
+            " or ".join(_WORDS.get(one, one) for one in side.split(" | ") if one != "null")
+            for side in wrong.groups()
+        )
+        told = f"{place or 'The body'}: expected {wanted}, got {got or 'null'}."
+    elif told.startswith("Invalid enum value"):
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+        *others, last = [str(one) for one in get_args(types.get(place or ""))] or [""]
+        known = f"{', '.join(others)} or {last}" if others else "another"
+        told = f"{place} is {told.removeprefix('Invalid enum value ')}: expected {known}."
+    else:
+        told = f"{place}: {told}." if place else f"{told}."
+    return Refused(400, told, param=param, code="invalid_value")
