@@ -40,12 +40,10 @@ class Reading:
         work = self._files.work(document, revision)
         original = self._files.original(document, revision)
         kind = recognise(original, job.name)
-        if kind.parser == "plain":
+        if kind.parser == "plain" and original.stat().st_size <= plain.SMALL_BYTES:
             if (work / "survey.json").exists():
                 return self.surveyed(job)
-            survey, pages = plain.parse(original, job.name, self._limits.page_limit)
-            for page in pages:
-                write(work / page_file(page.number), msgspec.json.encode(page))
+            survey = plain.survey(original, job.name, self._limits.page_limit, work)
             write(work / "survey.json", msgspec.json.encode(survey))
             return survey
         limits = self._limits

@@ -1,7 +1,7 @@
 """Files become pages of blocks, each in a process of its own with limits, as files may be hostile.
 
 extract(request, stop)               writes survey.json, page-NNNNN.json and pictures into a folder
-plain.parse(file, name, page_limit)    text and Markdown, without a process
+plain.survey(file, …)                text and Markdown that is not long, without a process
 """
 
 from . import plain

@@ -40,6 +40,10 @@ def _parse(request: Extraction) -> Survey:
         from .office import parse as parse_office
 
         return parse_office(request)
+    if request.parser == "plain":
+        from .plain import survey
+
+        return survey(Path(request.file), request.name, request.page_limit, Path(request.out))
     from .picture import parse as parse_picture
 
     return parse_picture(request)

@@ -1,17 +1,22 @@
-"""Text and Markdown: read here, as there is nothing in them that could run away with a parser."""
+"""Text and Markdown: there is nothing in them that could run away with a parser."""
 
 import re
 from pathlib import Path
 
-from mlxd.desk.documents.pieces import Block, Page, Survey, Unreadable
+import msgspec
+
+from mlxd.desk.documents.files import write
+from mlxd.desk.documents.pieces import Block, Page, Survey, Unreadable, page_file
 
 from . import encodings
 
 _HEADING = re.compile(r"#{1,6}\s+\S")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _TABLE_ROW = re.compile(r"\s*\|.*\|\s*")
-# A densely printed page, in the widest encoding. Text is read in the desk itself, so it has to end.
+# A densely printed page, in the widest encoding.
 PAGE_BYTES = 8_000
+# Read in the desk itself up to here, a few milliseconds. Nobody else there goes on meanwhile.
+SMALL_BYTES = 256 * 1024
 
 
 def decode(data: bytes, name: str) -> str:
@@ -31,6 +36,14 @@ def parse(file: Path, name: str, page_limit: int) -> tuple[Survey, list[Page]]:
         raise Unreadable("empty_file", f"{name} has no text in it.")
     title = next((one.text.lstrip("# ") for one in blocks if one.kind == "heading"), None)
     return Survey("text", 1, title=title), [Page(1, blocks)]
+
+
+def survey(file: Path, name: str, page_limit: int, out: Path) -> Survey:
+    """The pages as files."""
+    made, pages = parse(file, name, page_limit)
+    for page in pages:
+        write(out / page_file(page.number), msgspec.json.encode(page))
+    return made
 
 
 def markdown_blocks(text: str) -> list[Block]:
