@@ -51,6 +51,13 @@ def again(folder: Path, had: Look, before: Look | None = None) -> Gone:
     return gone([folder], look([folder], SUFFIXES), known(had), before)
 
 
+def test_a_look_says_what_was_there_when_it_was_made(folder: Path) -> None:
+    """What changes while a round is under way is for the next one."""
+    had = look([folder], SUFFIXES)
+    (folder / "here" / "one.txt").unlink()
+    assert look([folder], SUFFIXES).stamps != had.stamps
+
+
 @pytest.mark.parametrize("mode", [0, 0o444, 0o111], ids=["closed", "names only", "no names"])
 def test_what_is_in_a_folder_that_cannot_be_read_stays(
     folder: Path, mode: int, request: pytest.FixtureRequest
@@ -62,7 +69,7 @@ def test_what_is_in_a_folder_that_cannot_be_read_stays(
     request.getfixturevalue("nobody")
     seen = look([folder], SUFFIXES)
     assert set(seen.closed) >= {folder / "there"}
-    assert seen.stamps() != had.stamps()
+    assert seen.stamps != had.stamps
     assert "three.txt" not in names(gone([folder], seen, known(had)))
     assert "two.txt" not in names(gone([folder], seen, known(had)))
 

@@ -51,7 +51,6 @@ def add(
     suffixes = client.get("/documents/types")["suffixes"]
     # What changes while the first round is under way is for the second.
     seen = folders.look(paths, suffixes)
-    stamps = seen.stamps()
     code = _round(client, paths, suffixes, fields, None, wait=wait, as_json=as_json)
     if not watch:
         return code
@@ -60,11 +59,11 @@ def add(
         while True:
             time.sleep(LOOK_S)
             now = folders.look(paths, suffixes)
-            if now.stamps() == stamps:
+            if now.stamps == seen.stamps:
                 continue
             _round(client, paths, suffixes, fields, seen, wait=wait, as_json=as_json)
             # A file that is still being written is looked at again in the next round.
-            seen, stamps = now, now.stamps()
+            seen = now
     except KeyboardInterrupt:
         return 0
 

@@ -41,23 +41,19 @@ class Look(NamedTuple):
 
     `closed`: folders that can't be read, and why; what is in them is not known to be gone.
     `filled` and `bare`: folders with something in them, and those with nothing at all, as the place
-    of a disk that is not mounted has.
+    of a disk that is not mounted has. `stamps`: what is another as soon as anything changes.
     """
 
     files: list[Found]
     closed: dict[Path, str]
     filled: dict[Path, Identity]
     bare: dict[Path, Identity]
-
-    def stamps(self) -> dict[str, Stamp | str]:
-        """What is another as soon as anything changes."""
-        closed: dict[str, Stamp | str] = {source_of(one): why for one, why in self.closed.items()}
-        return {**stamps(self.files), **closed}
+    stamps: dict[str, Stamp | str]
 
 
 def look(paths: Sequence[Path], suffixes: Sequence[str]) -> Look:
     """Files as they are named, and those of folders that can be read."""
-    made = Look([], {}, {}, {})
+    made = Look([], {}, {}, {}, {})
     for path in paths:
         whole = path.expanduser().absolute()
         try:
@@ -72,7 +68,9 @@ def look(paths: Sequence[Path], suffixes: Sequence[str]) -> Look:
             made.files.append(Found(whole, source_of(whole)))
         else:
             raise Complaint(f"{path} is neither a file nor a folder.")
-    return made._replace(files=list(dict.fromkeys(made.files)))
+    files = list(dict.fromkeys(made.files))
+    closed = {source_of(one): why for one, why in made.closed.items()}
+    return made._replace(files=files, stamps={**_stamps(files), **closed})
 
 
 def _below(folder: Path, suffixes: tuple[str, ...], made: Look) -> None:
@@ -108,7 +106,7 @@ def _identity(folder: Path) -> Identity:
     return there.st_dev, there.st_ino
 
 
-def stamps(files: Sequence[Found]) -> dict[str, Stamp]:
+def _stamps(files: Sequence[Found]) -> dict[str, Stamp]:
     made = {}
     for one in files:
         try:
