@@ -207,16 +207,19 @@ def _by_direction(text: Any, sheet: Sheet) -> dict[int, Characters]:
     where they are then."""
     made: dict[int, Characters] = {}
     way = 0
+    left, top, width, height = sheet
+    # Each of a page's thousands passes here, nearly all of them upright.
     for i, code, place in _characters(text):
         if place is not None:
-            # Their angle is that of the line below them, and counted against the clock.
-            way = -round(raw.FPDFText_GetCharAngle(text, i) / (math.pi / 2)) % 4
-            box = sheet.place(*place)
-            if not (box[2] > -1 and box[0] < sheet.width + 1):
+            angle = raw.FPDFText_GetCharAngle(text, i)
+            # That of the line below them, and counted against the clock.
+            way = -round(angle / (math.pi / 2)) % 4 if angle else 0
+            box = (place[0] - left, top - place[3], place[2] - left, top - place[1])
+            if box[2] < -1 or box[0] > width + 1 or box[3] < -1 or box[1] > height + 1:
                 continue
-            if not (box[3] > -1 and box[1] < sheet.height + 1):
-                continue
-            made.setdefault(way, []).append((chr(code), sheet.turned(box, 0, way)))
+            if way:
+                box = sheet.turned(box, 0, way)
+            made.setdefault(way, []).append((chr(code), box))
         elif way in made:
             made[way].append((chr(code), None))
     return made
