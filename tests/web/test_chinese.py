@@ -28,6 +28,7 @@ NOT_SAID = {
     "own reference",
     "cache folder",
     "microsoft word",
+    "Invalid enum value ",
     "{}; charset=utf-8",
     "private, no-cache",
     "the body",
