@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from .. import lexicon as lx
-from ..phrase import choose
+from ..phrase import choose, loosen
 from ..tasks import common, params
 from . import fonts
 
@@ -160,7 +160,7 @@ def page(rng: random.Random, look: Look, width: int, height: int) -> Page:
     if chinese:
         size = max(size, 13)
     font, known = fonts.load(face.path, size), _advances(face.path, size)
-    allowed = fonts.coverage(face.path) if chinese else frozenset()
+    allowed = fonts.coverage(face.path)
     ascent, descent = font.getmetrics()
     step = (ascent + descent) * rng.uniform(1.0, 1.5)
     left = rng.uniform(2, max(3, min(size * 1.2, wide * 0.15)))
@@ -185,6 +185,7 @@ def page(rng: random.Random, look: Look, width: int, height: int) -> Page:
             if chinese and rng.random() < 0.85
             else _latin_line(rng, look.plain)
         )
+        raw = "".join(c for c in raw if c == " " or c in allowed)  # no boxes for what it lacks
         if look.plain:
             raw = "".join(c for c in raw if c not in "0O1lI|")
         text = _cut(" ".join(raw.split()), font, known, wide - 2 * left)[:budget].strip()
@@ -215,7 +216,48 @@ def page(rng: random.Random, look: Look, width: int, height: int) -> Page:
     if stretch:
         made.ink = made.ink.resize((width, height), Image.Resampling.BICUBIC)
         made.glyphs = [(c, x * width / wide, y * height / high) for c, x, y in made.glyphs]
+    if not look.plain and rng.random() < 0.3:
+        _decorate(rng, made)
     return made
+
+
+def _decorate(rng: random.Random, made: Page) -> None:
+    """A frame, rules or the screws of a plate around the print: none of it is to be read."""
+    box = made.ink.getbbox()
+    wide, high = made.ink.size
+    if box is None:
+        return
+    left, top, right, bottom = box
+    pen = ImageDraw.Draw(made.ink)
+    line = rng.choice([1, 1, 2, 2, 3, 4])
+    room = min(left, top, wide - right, high - bottom) - line - 3
+    kind = rng.choice(["frame", "frame", "round", "double", "screws", "rules"])
+    if kind == "rules" or room < 1:
+        x = rng.uniform(0, wide * 0.1)
+        if top > line + 4:
+            y = rng.uniform(line, top - 4)
+            pen.line((x, y, wide - x, y), fill=255, width=line)
+        if high - bottom > line + 4:
+            y = rng.uniform(bottom + 3, high - line)
+            pen.line((x, y, wide - x, y), fill=255, width=line)
+        return
+    gap = rng.uniform(1, room)
+    edge = (left - gap - line, top - gap - line, right + gap + line, bottom + gap + line)
+    if kind == "round":
+        pen.rounded_rectangle(edge, radius=rng.uniform(2, 14), outline=255, width=line)
+    else:
+        pen.rectangle(edge, outline=255, width=line)
+    inner = 2 * line + 2
+    if kind == "double" and gap > inner + 1:
+        x0, y0, x1, y1 = edge
+        pen.rectangle((x0 + inner, y0 + inner, x1 - inner, y1 - inner), outline=255, width=1)
+    if kind == "screws":
+        r = rng.uniform(1.5, 4)
+        x0, y0, x1, y1 = edge
+        if gap > 2 * r + line + 3:
+            for x in (x0 + r + line + 1, x1 - r - line - 1):
+                for y in (y0 + r + line + 1, y1 - r - line - 1):
+                    pen.ellipse((x - r, y - r, x + r, y + r), outline=255, width=1)
 
 
 def _turn(rng: random.Random, made: Page, look: Look) -> None:
@@ -257,6 +299,19 @@ What [does the [image|picture|sign|page] say|is written [here|in the image|in th
 [图中|图片里|图上|这张图片][写了|的文字是|写着|的内容是][什么|什么文字|哪些字|什么字]？
 [请|][读出|识别|转写|提取|抄写|输出][图中|图片中|图片里|这张图片]的[文字|所有文字|内容|字]。
 [图里|上面]写的是什么？
+What [is|was|stands|has been] [printed|written|typed|set|to be read|spelled out|shown as text|noted] [on it|on this page|in the [image|picture|scan]|on the [sign|note|card|sheet|page]|there][?|, exactly?|, word for word?]
+[Which|What] [words|lines|letters|text|writing|characters] [are|is|can be read|do I see|do you find|did I photograph|stand] [there|on it|in the [image|picture]|on the [page|sheet|sign]|on this]?
+[Tell me|Say|Spell out|Let me know|I want to know|Write out|Note down|Put down|Recite|Type up|Type in|Report] [what is [printed|written] [there|on it|in it]|what it says|what stands there|the words on it|the text on it|what you [read|can read]|the whole text|every line|all that is written].
+[Turn|Convert|Change] [the|this] [image|picture|scan|page|screenshot] [in|]to text[.|, please.|, line by line.]
+[I can't read [it|this|that]|My eyes are bad|I have no glasses|I need this as text|For my notes|For the archive]: [what does it say?|what is the text?|please read it to me.|read it aloud.|type it out.]
+[Text|Words|Writing|Lines|Contents|Wording|Inscription|Caption] [of|on|in] [this|the] [image|picture|page|sign|scan|label][?|, please.|:|.]
+[Read|Transcribe|Write down|Type] [everything|all of it|all lines|line by line|the whole page|from top to bottom|it word for word|it exactly][.| and nothing else.|, keep the lines.]
+[And|So|Well|Now|Hello], [what does it say|what do you read|what is written|what's the text|what's on it|what's there to read][?| here?| in the picture?]
+[What's|What is] [on|in] [this|the] [page|sheet|label|note|sign|screenshot|scan|paper][?|, as text?|, in words?]
+[逐字|逐行|完整地|准确地|][读|念|抄|打|写][出|下][来|][图里|这张图|画面上|纸上][的字|的每一行|所有的字|的全部文字]。
+[这上面|纸上|画面里|这一页|截图里|牌子上]印[着|了|的是][什么|哪些字|什么内容]？
+[我看不清|帮我看看|请看]，[上面|图里|这里]是什么字？
+[把|将][图里|图片中|这一页]的[字|内容|文字][打|写|念|转成文字发]给我。
 """.strip().splitlines()
 ]
 
@@ -282,4 +337,5 @@ def ask(rng: random.Random, made: Page) -> tuple[str, str]:
             rng,
             f"[What is the {key.lower()}?|What does it say after {key}?|What is the value of {key}?|{key}?]",
         ), value
-    return choose(rng, rng.choice(READ)), text
+    asked = choose(rng, rng.choice(READ))
+    return (loosen(rng, asked, lx.all_words(), 0.15) if rng.random() < 0.2 else asked), text
