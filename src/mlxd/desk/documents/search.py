@@ -51,11 +51,12 @@ class Search:
     async def find(self, question: Question) -> dict[str, Any]:
         began = time.monotonic()
         _check(question)
-        for attempt in range(1, TRIES + 1):
-            results, hybrid, note = await self._look(question, whole=attempt < TRIES)
+        for attempt in range(TRIES):
+            if attempt:
+                await asyncio.sleep(WAIT_S * 2**attempt)
+            results, hybrid, note = await self._look(question, whole=attempt < TRIES - 1)
             if results is not None:
                 break
-            await asyncio.sleep(WAIT_S * 2**attempt)
         else:
             told = "Documents change faster than they can be searched just now; ask again."
             raise Refused(503, told, code="documents_changing")

@@ -41,6 +41,7 @@ async def answer(
         if i % _AT_A_TIME == _AT_A_TIME - 1:
             await asyncio.sleep(0)
     tokens = embedded.prompt_tokens
+    # The list is of what is written already, and is written as if it were of embeddings.
     return schema.EmbeddingList(data, model, schema.EmbeddingUsage(tokens, tokens))  # type: ignore[arg-type]
 
 
